@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The short way in; meson.build is the build. Every folder that is built lies under build/:
+# the release at its top, the others in build/.debug, build/.asan, build/.tsan, build/.clang.
+
+BUILD = tools/build
+DEBUG = --buildtype=debug -Dtests=true
+
+.PHONY: build packages run test quick bench check tidy format clean debug asan tsan clang
+
+build: # build/takt, and the examples beside it
+	@tools/packages check run
+	@$(BUILD) build
+
+packages: # install what is missing, asking first
+	@tools/packages install run test
+
+run: # the bakery: a whole line on this machine
+	@tools/packages install run
+	@$(BUILD) build
+	@examples/bakery/run.sh
+
+test: # everything that must hold before a commit lands
+	@tools/packages install run test
+	@test/run all
+
+check: # like test, for an earlier answer: no system tests
+	@tools/packages check run test
+	@test/run check
+
+quick: # a debug build and its unit tests, in seconds
+	@tools/packages check run test
+	@test/run quick
+
+bench:
+	@tools/packages install run test
+	@$(BUILD) build
+	@bench/run
+
+tidy:
+	@tools/tidy
+
+format:
+	@git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' | \
+	    xargs -0 -r clang-format -i
+
+clean:
+	rm -rf build
+
+debug:
+	@$(BUILD) build/.debug $(DEBUG)
+
+asan: # address and undefined-behaviour sanitizers
+	@$(BUILD) build/.asan $(DEBUG) -Doptimization=1 -Db_sanitize=address,undefined
+
+tsan: # thread sanitizer
+	@$(BUILD) build/.tsan $(DEBUG) -Doptimization=1 -Db_sanitize=thread
+
+clang: # the other compiler's warnings
+	@CC=clang $(BUILD) build/.clang --buildtype=debugoptimized -Dtests=true
