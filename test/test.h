@@ -42,25 +42,25 @@ struct test_case {
 #define EXPECT(condition) test_expect((condition) ? true : false, #condition, __FILE__, __LINE__)
 
 /* Two integers of any types are the same; what the code gave comes first. */
-#define EXPECT_INT(actual, expected) \
+#define EXPECT_INT(actual, expected)                                                               \
     test_expect_int((intmax_t)(actual), (intmax_t)(expected), #actual, __FILE__, __LINE__)
 
 /* Two strings are the same; NULL is only the same as NULL. */
-#define EXPECT_STRING(actual, expected) \
+#define EXPECT_STRING(actual, expected)                                                            \
     test_expect_string(actual, expected, #actual, __FILE__, __LINE__)
 
 /* Two stretches of memory hold the same bytes_count bytes. */
-#define EXPECT_BYTES(actual, expected, bytes_count) \
+#define EXPECT_BYTES(actual, expected, bytes_count)                                                \
     test_expect_bytes(actual, expected, bytes_count, #actual, __FILE__, __LINE__)
 
 /* The statement ends its process by SIGABRT, as a failed CHECK does. It runs in a child process. */
-#define EXPECT_ABORT(statement)                              \
-    do {                                                     \
-        if (test_abort_begins()) {                           \
-            statement;                                       \
-            test_abort_missed();                             \
-        }                                                    \
-        test_expect_aborted(#statement, __FILE__, __LINE__); \
+#define EXPECT_ABORT(statement)                                                                    \
+    do {                                                                                           \
+        if (test_abort_begins()) {                                                                 \
+            statement;                                                                             \
+            test_abort_missed();                                                                   \
+        }                                                                                          \
+        test_expect_aborted(#statement, __FILE__, __LINE__);                                       \
     } while (0)
 
 /* The macros' other halves; text, file and line say where the test stands. */
