@@ -17,7 +17,7 @@ struct allocator {
 /* The C library's. */
 struct allocator allocator_system(void);
 
-/* Zeroed memory, or NULL. */
+/* Zeroed memory, or NULL when out of memory (bytes_count 0 takes one byte). */
 TAKT_MUST_USE void *allocator_take(const struct allocator *allocator, size_t bytes_count);
 /* count * size, overflow gives NULL. Contents beyond the old size are undefined. */
 TAKT_MUST_USE void *allocator_resize_array(const struct allocator *allocator, void *memory,

@@ -10,13 +10,14 @@ struct arena_block;
 struct arena {
     const struct allocator *allocator; /* kept until arena_close */
     struct arena_block *blocks;        /* newest first */
-    size_t used_bytes;
-    size_t bytes_max; /* above it arena_take gives NULL */
+    size_t used_bytes;                 /* what was taken, each rounded up to its alignment */
+    size_t bytes_max;                  /* above it arena_take gives NULL */
 };
 
 void arena_open(struct arena *arena, const struct allocator *allocator, size_t bytes_max);
 void arena_close(struct arena *arena); /* frees everything; the arena may be opened again */
-void arena_reset(struct arena *arena); /* forgets everything, keeps one block for the next use */
+/* Forgets everything. Keeps at most one block, of at most 64 KiB, for the next use. */
+void arena_reset(struct arena *arena);
 
 /* Zeroed, aligned for any type; NULL when out of memory or above bytes_max. */
 TAKT_MUST_USE void *arena_take(struct arena *arena, size_t bytes_count);

@@ -8,11 +8,16 @@
 
 struct list_link {
     struct list_link *next;
-    struct list_link *previous; /* both point to itself when it is in no list, or is an empty head */
+    struct list_link
+        *previous; /* both point to itself when it is in no list, or is an empty head */
 };
 
-static inline void list_init(struct list_link *link) { link->next = link->previous = link; }
-static inline bool list_is_empty(const struct list_link *head) { return head->next == head; }
+static inline void list_init(struct list_link *link) {
+    link->next = link->previous = link;
+}
+static inline bool list_is_empty(const struct list_link *head) {
+    return head->next == head;
+}
 static inline void list_insert_before(struct list_link *place, struct list_link *link) {
     link->previous = place->previous;
     link->next = place;

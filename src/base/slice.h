@@ -14,7 +14,7 @@ struct slice {
 };
 
 #define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
-#define SLICE_EMPTY ((struct slice){NULL, 0})
+#define SLICE_EMPTY    ((struct slice){NULL, 0})
 /* For printf("%.*s", SLICE_ARGS(slice)). */
 #define SLICE_ARGS(slice) (int)(slice).count, (slice).count == 0 ? "" : (slice).bytes
 
@@ -44,8 +44,11 @@ struct slice slice_trim(struct slice slice);
 bool slice_cut(struct slice slice, char separator, struct slice *head, struct slice *tail);
 /* Decimal digits only, no sign, no space. False if empty, not a number or above `max`. */
 bool slice_to_u64(struct slice slice, uint64_t max, uint64_t *out);
+/* The same with an optional '-' in front. */
 bool slice_to_i64(struct slice slice, int64_t min, int64_t max, int64_t *out);
 /* True if the bytes are well-formed UTF-8 (no surrogates, no overlong forms). NUL is allowed. */
 bool slice_is_utf8(struct slice slice);
+/* How many bytes (1 to 4) the well-formed UTF-8 character at the start has; 0 if there is none. */
+size_t slice_utf8_step(struct slice slice);
 
 #endif
