@@ -60,7 +60,9 @@ struct env_ops {
                  size_t count);
     int (*sync)(struct env *env, struct env_file *file); /* fdatasync */
 
-    /* Asynchronous: everything borrowed is kept until `done` runs; each is run by a pool thread.
+    /* Asynchronous: everything borrowed is kept until `done` runs, `file` open included; each is
+     * run by a pool thread. They do not fail for want of memory (a reserve keeps 1,024 calls).
+     * Reads and fills never keep a write waiting for a thread.
      * write_and_sync: write all pieces one after the other at `offset`, then fdatasync if asked. */
     void (*write_and_sync)(struct env *env, struct env_file *file, uint64_t offset,
                            const struct env_bytes *pieces, size_t pieces_count, bool sync,
@@ -81,7 +83,9 @@ struct env_ops {
     void (*timer_set)(struct env *env, struct env_timer *timer, struct mono_time when);
     void (*timer_stop)(struct env *env, struct env_timer *timer);
     void (*timer_close)(struct env *env, struct env_timer *timer); /* NULL is allowed */
-    /* Run `fn` once at the end of this turn of the loop, after the I/O callbacks that are ready. */
+    /* Run `fn` once at the end of this turn of the loop, after the I/O callbacks that are ready, in
+     * the order of the calls. Called from inside such an `fn`, it means the end of the next turn.
+     * -ENOMEM; -ENOBUFS when a million are waiting. */
     int (*defer)(struct env *env, env_fn *fn, void *context);
 };
 
@@ -90,16 +94,20 @@ struct env {
     struct allocator allocator;
 };
 
-/* The real one. `loop` below is made and owned by it. -ENOMEM or what libuv says. */
+/* The real one. `loop` below is made and owned by it. -ENOMEM or what libuv says. Sets
+ * UV_THREADPOOL_SIZE in this process's environment unless it is set: call it before other threads
+ * start. */
 TAKT_MUST_USE int env_open_real(struct env **out);
-/* Everything opened through it must be closed. */
+/* Everything opened through it must be closed, every `done` must have run. What is still deferred
+ * is dropped. */
 void env_close_real(struct env *env);
 /* Run until env_stop_real, or until nothing is left to do. */
 void env_run_real(struct env *env);
 void env_stop_real(struct env *env);
 /* The libuv loop (uv_loop_t *), for http/ and env/process.c. */
 void *env_loop_real(struct env *env);
-/* Call `fn` on the loop for each SIGTERM, SIGINT or SIGHUP; SIGPIPE is ignored. */
+/* Call `fn` on the loop for each SIGTERM, SIGINT or SIGHUP; a second call replaces the first. It
+ * does not keep the loop running. (SIGPIPE is ignored from env_open_real on.) */
 typedef void env_signal_fn(void *context, int signal);
 TAKT_MUST_USE int env_on_signal_real(struct env *env, env_signal_fn *fn, void *context);
 
