@@ -16,6 +16,8 @@ LONGEST = "int f(void) {\n" + "    g();\n" * 57 + "    return 0;\n}\n"
 def make_project(tmp_path):
     """A clean project that has a header in every layer."""
     (tmp_path / "tools").mkdir()
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "test.h").write_text(SPDX)
     shutil.copy(f"{TOP}/tools/tidy", tmp_path / "tools/tidy")
     shutil.copy(f"{TOP}/.clang-format", tmp_path / ".clang-format")
     for layer in ("base", "env", "broker", "journal", "shard", "http", "sqs", "line", "gateway",
