@@ -14,7 +14,7 @@ struct slice {
 };
 
 #define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
-#define SLICE_EMPTY    ((struct slice){NULL, 0})
+#define SLICE_EMPTY ((struct slice){NULL, 0})
 /* For printf("%.*s", SLICE_ARGS(slice)). */
 #define SLICE_ARGS(slice) (int)(slice).count, (slice).count == 0 ? "" : (slice).bytes
 

@@ -13,11 +13,11 @@
 struct board;
 
 struct board_options {
-    struct shard *shard;              /* kept */
-    struct runtime *runtime;          /* kept; NULL: `takt serve`, queues alone */
-    const struct http_handler *sqs;   /* kept */
-    void *sqs_context;                /* kept */
-    const char *version;              /* kept */
+    struct shard *shard;            /* kept */
+    struct runtime *runtime;        /* kept; NULL: `takt serve`, queues alone */
+    const struct http_handler *sqs; /* kept */
+    void *sqs_context;              /* kept */
+    const char *version;            /* kept */
 };
 
 TAKT_MUST_USE int board_open(const struct board_options *options, struct board **out);

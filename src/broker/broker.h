@@ -42,11 +42,11 @@ struct broker_given {
 #define BROKER_DECISION_BODIES_MAX 1024u
 
 struct broker_decision {
-    struct buffer record;       /* empty: nothing is to be appended (a read, a refusal) */
-    struct slice *bodies;       /* borrowed from the command and the arena, until the append */
+    struct buffer record; /* empty: nothing is to be appended (a read, a refusal) */
+    struct slice *bodies; /* borrowed from the command and the arena, until the append */
     uint32_t bodies_count;
     struct broker_answer answer;
-    struct arena arena;         /* leases, bodies and what else the decision holds */
+    struct arena arena; /* leases, bodies and what else the decision holds */
 };
 void broker_decision_open(struct broker_decision *decision, const struct allocator *allocator);
 void broker_decision_clear(struct broker_decision *decision);
@@ -121,7 +121,7 @@ struct queue_counts { /* messages that left, by cause, and those that came */
     uint64_t handed_on;
     uint64_t expired;
     uint64_t purged;
-    uint64_t dead;      /* moved to the dead letters */
+    uint64_t dead; /* moved to the dead letters */
     uint64_t redriven;
     uint64_t withdrawn; /* their job was rejected */
 };
@@ -171,12 +171,12 @@ bool broker_line_at(const struct broker *broker, uint32_t index, struct line_vie
 struct station_view {
     struct queue_view queue;
     uint64_t dead_count;
-    uint64_t wip_count;      /* visible, delayed and in flight; parts of a kit do not count */
-    uint64_t waiting_kits;   /* splits whose join is here and that are not complete */
+    uint64_t wip_count;    /* visible, delayed and in flight; parts of a kit do not count */
+    uint64_t waiting_kits; /* splits whose join is here and that are not complete */
     uint32_t sessions_count;
     bool is_full;
-    bool is_gated;           /* a gate is full: nothing new is started here */
-    uint32_t gate;           /* the first such station's index */
+    bool is_gated; /* a gate is full: nothing new is started here */
+    uint32_t gate; /* the first such station's index */
 };
 bool broker_get_station(const struct broker *broker, struct broker_ref line, uint32_t station,
                         struct station_view *out);

@@ -12,20 +12,20 @@
 #include "base/times.h"
 #include "broker/result.h"
 
-#define BROKER_BATCH_MAX 10u           /* messages of one SQS request */
-#define BROKER_LEASE_MAX 64u           /* messages of one COMMAND_LEASE */
-#define BROKER_STATIONS_MAX 64u        /* of one line: sets of stations are 64-bit masks */
+#define BROKER_BATCH_MAX 10u    /* messages of one SQS request */
+#define BROKER_LEASE_MAX 64u    /* messages of one COMMAND_LEASE */
+#define BROKER_STATIONS_MAX 64u /* of one line: sets of stations are 64-bit masks */
 #define BROKER_LINES_MAX 256u
-#define BROKER_NAME_BYTES_MAX 96u      /* of a queue */
+#define BROKER_NAME_BYTES_MAX 96u /* of a queue */
 #define BROKER_SPLIT_DEPTH_MAX 16u
 #define BROKER_HOPS_MAX 100u
-#define BROKER_ERROR_BYTES_MAX 4096u   /* longer reasons are cut, the end is kept */
+#define BROKER_ERROR_BYTES_MAX 4096u /* longer reasons are cut, the end is kept */
 #define BROKER_KEY_BYTES_MAX 256u
-#define BROKER_DEAL_OUTPUTS_MAX 100u            /* a hand-off with more of them, */
-#define BROKER_DEAL_BYTES_MAX (256u * 1024)     /* or with more bytes, becomes a roll */
-#define BROKER_OUTPUTS_MAX 1000000u             /* of one hand-off */
+#define BROKER_DEAL_OUTPUTS_MAX 100u        /* a hand-off with more of them, */
+#define BROKER_DEAL_BYTES_MAX (256u * 1024) /* or with more bytes, becomes a roll */
+#define BROKER_OUTPUTS_MAX 1000000u         /* of one hand-off */
 #define BROKER_OUTPUTS_BYTES_MAX (32u * 1024 * 1024)
-#define BROKER_STEP_MAX 1000u          /* things one advance record fires, sweeps or withdraws */
+#define BROKER_STEP_MAX 1000u /* things one advance record fires, sweeps or withdraws */
 
 /* A thing in one of the broker's tables. Numbers are never used again; slots are. number 0: none */
 struct broker_ref {
@@ -46,56 +46,56 @@ enum {
 };
 
 struct queue_settings {
-    int64_t visibility_ms;       /* default 30 s */
-    int64_t delay_ms;            /* default 0 */
-    int64_t wait_ms;             /* default 0: of a receive that names none */
-    int64_t retention_ms;        /* default 4 d */
-    uint32_t message_bytes_max;  /* default 1 MiB: body and attributes as SQS counts them */
-    struct slice dead_queue;     /* name; empty: none */
-    uint32_t dead_after;         /* receives; 1 to 1,000 */
+    int64_t visibility_ms;      /* default 30 s */
+    int64_t delay_ms;           /* default 0 */
+    int64_t wait_ms;            /* default 0: of a receive that names none */
+    int64_t retention_ms;       /* default 4 d */
+    uint32_t message_bytes_max; /* default 1 MiB: body and attributes as SQS counts them */
+    struct slice dead_queue;    /* name; empty: none */
+    uint32_t dead_after;        /* receives; 1 to 1,000 */
 };
 
-struct command_queue {           /* QUEUE_CREATE, QUEUE_SET; _DELETE and _PURGE read only the name */
+struct command_queue { /* QUEUE_CREATE, QUEUE_SET; _DELETE and _PURGE read only the name */
     struct slice name;
-    uint32_t given;              /* QUEUE_SET_… */
+    uint32_t given; /* QUEUE_SET_… */
     struct queue_settings settings;
 };
 
 struct command_send_entry {
-    struct slice body;           /* encoded, message_body.h */
-    uint32_t counted_bytes;      /* as SQS counts them: text, attribute names, types and values */
-    int64_t delay_ms;            /* -1: the queue's */
+    struct slice body;      /* encoded, message_body.h */
+    uint32_t counted_bytes; /* as SQS counts them: text, attribute names, types and values */
+    int64_t delay_ms;       /* -1: the queue's */
 };
 struct command_send {
     struct slice queue;
     const struct command_send_entry *entries;
-    uint32_t entries_count;      /* 1 to BROKER_BATCH_MAX; each succeeds or fails alone */
+    uint32_t entries_count; /* 1 to BROKER_BATCH_MAX; each succeeds or fails alone */
 };
 
 struct command_receive {
     struct slice queue;
-    uint32_t messages_max;       /* 1 to BROKER_BATCH_MAX */
-    int64_t visibility_ms;       /* -1: the queue's */
+    uint32_t messages_max; /* 1 to BROKER_BATCH_MAX */
+    int64_t visibility_ms; /* -1: the queue's */
 };
 
 /* A receipt handle, opened: its text is made and checked by receipt.h. */
 struct receipt {
     uint64_t number; /* the message's */
     uint32_t slot;
-    uint32_t nonce;  /* which receive gave it out */
+    uint32_t nonce; /* which receive gave it out */
     uint32_t queue_slot;
 };
 
-struct command_handles {         /* DELETE, VISIBILITY, GIVE_BACK (uncounted) */
+struct command_handles { /* DELETE, VISIBILITY, GIVE_BACK (uncounted) */
     struct slice queue;
     const struct receipt *receipts;
     const int64_t *visibility_ms; /* VISIBILITY only: one for each */
     uint32_t receipts_count;      /* 1 to BROKER_BATCH_MAX */
 };
 
-struct command_redrive {         /* from a dead-letter queue back to where they came from */
+struct command_redrive { /* from a dead-letter queue back to where they came from */
     struct slice queue;
-    uint32_t messages_max;       /* at most BROKER_STEP_MAX */
+    uint32_t messages_max; /* at most BROKER_STEP_MAX */
 };
 
 /* ---- lines -------------------------------------------------------------------------------- */
@@ -108,37 +108,37 @@ struct line_station {
     struct slice dead_queue; /* LINE_STATION_dead */
     int64_t retention_ms;
     int64_t delay_ms;
-    int64_t within_ms;       /* of a join */
+    int64_t within_ms; /* of a join */
     int64_t backoff_ms_min;
     int64_t backoff_ms_max;
-    uint32_t attempts_max;   /* counting the first */
-    uint32_t wip_limit;      /* 0: none */
-    int32_t join_opener;     /* index of the station that splits; -1: not a join */
+    uint32_t attempts_max; /* counting the first */
+    uint32_t wip_limit;    /* 0: none */
+    int32_t join_opener;   /* index of the station that splits; -1: not a join */
     enum missing_policy missing;
-    uint64_t reach;          /* joins that can be reached from here (bit: the join's index) */
-    uint64_t gates;          /* stations whose WIP limit stops this one from starting */
-    bool is_result;          /* its output is the job's result */
-    bool in_cycle;           /* it can be reached from itself */
+    uint64_t reach; /* joins that can be reached from here (bit: the join's index) */
+    uint64_t gates; /* stations whose WIP limit stops this one from starting */
+    bool is_result; /* its output is the job's result */
+    bool in_cycle;  /* it can be reached from itself */
 };
 
 struct command_line_put {
     struct slice name;
-    struct slice file;       /* the raw bytes of the line file: one body, as it is */
+    struct slice file; /* the raw bytes of the line file: one body, as it is */
     const struct line_station *stations;
     uint32_t stations_count;
-    int64_t keep_jobs_ms;    /* how long a finished job is remembered */
+    int64_t keep_jobs_ms; /* how long a finished job is remembered */
 };
 
 struct command_job_start {
     struct broker_ref line;
     uint32_t station;
     struct slice body;
-    struct slice key;        /* label to search by; empty: none */
-    struct slice once;       /* idempotency key; empty: none */
-    uint64_t request_hash;   /* of what was asked: another one under the same `once` is a conflict */
+    struct slice key;      /* label to search by; empty: none */
+    struct slice once;     /* idempotency key; empty: none */
+    uint64_t request_hash; /* of what was asked: another one under the same `once` is a conflict */
 };
 
-struct command_session {     /* SESSION_OPEN: line and station. SESSION_END: session, guilty, error */
+struct command_session { /* SESSION_OPEN: line and station. SESSION_END: session, guilty, error */
     struct broker_ref line;
     uint32_t station;
     struct broker_ref session;
@@ -149,14 +149,14 @@ struct command_session {     /* SESSION_OPEN: line and station. SESSION_END: ses
 
 struct command_lease {
     struct broker_ref session;
-    uint32_t messages_max;    /* how many more the worker can take; at most BROKER_LEASE_MAX */
+    uint32_t messages_max; /* how many more the worker can take; at most BROKER_LEASE_MAX */
 };
 
 #define BROKER_TARGET_END UINT32_MAX
 
 struct command_output {
-    uint32_t station;         /* index in the line, or BROKER_TARGET_END: belongs to the result */
-    bool each;                /* it is one element of an `each` */
+    uint32_t station; /* index in the line, or BROKER_TARGET_END: belongs to the result */
+    bool each;        /* it is one element of an `each` */
     struct slice body;
 };
 struct command_complete {
@@ -164,11 +164,11 @@ struct command_complete {
     struct broker_ref message;
     const struct command_output *outputs; /* in the order of the split */
     uint32_t outputs_count;
-    struct slice result;      /* the whole output: kept if the station is the line's result; else
+    struct slice result; /* the whole output: kept if the station is the line's result; else
                                  empty */
 };
 
-struct command_attempt {      /* FAIL, REJECT, RETURN (uncounted) */
+struct command_attempt { /* FAIL, REJECT, RETURN (uncounted) */
     struct broker_ref session;
     struct broker_ref message;
     struct slice error;
@@ -236,7 +236,7 @@ struct command {
 
 /* ---- answers: plain values, good after the state has moved on ------------------------------- */
 
-struct answer_message {              /* RECEIVE */
+struct answer_message { /* RECEIVE */
     struct broker_ref message;
     uint32_t nonce;
     uint32_t queue_slot;
@@ -247,14 +247,14 @@ struct answer_message {              /* RECEIVE */
     uint8_t id[16];
 };
 
-struct answer_lease {                /* LEASE */
+struct answer_lease { /* LEASE */
     struct broker_ref message;
     struct broker_ref job;
     uint8_t job_id[16];
-    uint32_t attempt;                /* 1 for the first */
-    struct wall_time queued;         /* when it came into this station */
-    struct body_ref body;            /* position 0: it is a kit: see broker_kit_parts */
-    struct body_ref order;           /* the body at the door */
+    uint32_t attempt;        /* 1 for the first */
+    struct wall_time queued; /* when it came into this station */
+    struct body_ref body;    /* position 0: it is a kit: see broker_kit_parts */
+    struct body_ref order;   /* the body at the door */
     bool is_kit;
     char task_path[BROKER_SPLIT_DEPTH_MAX * 8]; /* "3.0": split indexes from the outside in, with
                                                    "~N" behind it in a cycle; "" at the root */
@@ -262,7 +262,7 @@ struct answer_lease {                /* LEASE */
 
 struct broker_answer {
     enum broker_result result;
-    char detail[256];                /* more words for the client, or "" */
+    char detail[256]; /* more words for the client, or "" */
     union {
         struct {
             uint8_t ids[BROKER_BATCH_MAX][16];
@@ -274,16 +274,16 @@ struct broker_answer {
             struct answer_message messages[BROKER_BATCH_MAX];
         } receive;
         struct {
-            uint32_t count;          /* messages moved, things fired */
-            bool more;               /* there may be more: ask again */
-        } step;                      /* REDRIVE, ADVANCE */
+            uint32_t count; /* messages moved, things fired */
+            bool more;      /* there may be more: ask again */
+        } step;             /* REDRIVE, ADVANCE */
         struct {
             struct broker_ref line;
         } line_put;
         struct {
             struct broker_ref job;
             uint8_t id[16];
-            bool existed;            /* `once` was known: this is the earlier job */
+            bool existed; /* `once` was known: this is the earlier job */
         } job_start;
         struct {
             struct broker_ref session;
@@ -293,7 +293,7 @@ struct broker_answer {
             struct answer_lease *leases; /* memory of the decision; see broker_decide */
         } lease;
         struct {
-            bool created;            /* QUEUE_CREATE: false: it was there, with the same settings */
+            bool created; /* QUEUE_CREATE: false: it was there, with the same settings */
         } queue;
     };
 };

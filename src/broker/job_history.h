@@ -9,16 +9,16 @@
 #include "base/check.h"
 #include "base/times.h"
 
-#define JOB_HISTORY_CHAIN_MAX 1000u      /* bodies a reader follows */
+#define JOB_HISTORY_CHAIN_MAX 1000u        /* bodies a reader follows */
 #define JOB_HISTORY_BYTES_MAX (64u * 1024) /* kept of a job when it is carried: the newest steps */
 
 enum job_step_outcome {
     STEP_DONE,
-    STEP_FAILED,   /* an attempt; it will be tried again */
-    STEP_DEAD,     /* the last attempt: it went to the dead letters */
+    STEP_FAILED, /* an attempt; it will be tried again */
+    STEP_DEAD,   /* the last attempt: it went to the dead letters */
     STEP_REJECTED,
     STEP_EXPIRED,
-    STEP_LATE,     /* arrived at a join that was closed */
+    STEP_LATE, /* arrived at a join that was closed */
     STEP_REDRIVEN,
 };
 

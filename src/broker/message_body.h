@@ -19,8 +19,8 @@ struct message_body {
     struct slice text;
     struct message_attribute attributes[MESSAGE_ATTRIBUTES_MAX]; /* in the order they came */
     uint32_t attributes_count;
-    struct slice trace_header;  /* AWSTraceHeader; empty: none */
-    bool has_md5;               /* false for what stations hand on: computed when asked for */
+    struct slice trace_header; /* AWSTraceHeader; empty: none */
+    bool has_md5;              /* false for what stations hand on: computed when asked for */
     uint8_t md5_text[16];
     uint8_t md5_attributes[16]; /* all zero if there are none */
 };

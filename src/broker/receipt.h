@@ -11,6 +11,7 @@
 void receipt_write(const struct broker *broker, const struct receipt *receipt,
                    char out[RECEIPT_TEXT_BYTES]);
 /* False if it is not one of ours. */
-TAKT_MUST_USE bool receipt_read(const struct broker *broker, struct slice text, struct receipt *out);
+TAKT_MUST_USE bool receipt_read(const struct broker *broker, struct slice text,
+                                struct receipt *out);
 
 #endif

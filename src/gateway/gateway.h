@@ -14,12 +14,10 @@
 struct gateway;
 
 struct gateway_options {
-    struct shard *shard;                         /* kept */
-    const struct definition *const *definitions; /* the array borrowed, the definitions kept */
-    uint32_t definitions_count;
+    struct shard *shard;                  /* kept */
+    const struct definition_files *files; /* kept */
 };
 
-/* -EEXIST: two lines have the same route (said in the log). */
 TAKT_MUST_USE int gateway_open(const struct gateway_options *options, struct gateway **out);
 void gateway_close(struct gateway *gateway); /* after its server is closed; NULL is allowed */
 /* Until it is ready (runtime on_ready), and again when takt stops, orders get 503 in words. */

@@ -38,10 +38,10 @@ struct http_request {
 
 struct http_response {
     int status;
-    const char *content_type;           /* NULL: none */
-    const struct http_header *headers;  /* further ones; borrowed for the call */
+    const char *content_type;          /* NULL: none */
+    const struct http_header *headers; /* further ones; borrowed for the call */
     uint32_t headers_count;
-    struct slice body;                  /* borrowed for the call: copied, or written at once */
+    struct slice body; /* borrowed for the call: copied, or written at once */
 };
 
 struct http_handler {
@@ -55,7 +55,8 @@ struct http_handler {
     void (*on_closed)(void *context, struct http_request *request);
     /* Build the answer to a request that is refused before on_request (400, 408, 413, 431, 503):
      * fills *response (memory from the arena). May be NULL: plain text. */
-    void (*on_refused)(void *context, struct arena *arena, int status, struct http_response *response);
+    void (*on_refused)(void *context, struct arena *arena, int status,
+                       struct http_response *response);
 };
 
 struct http_server_options {
@@ -65,7 +66,7 @@ struct http_server_options {
     const struct http_handler *handler; /* kept */
     void *context;                      /* kept */
     uint32_t connections_max;           /* 0: 10,000; above it: 503 and close */
-    int64_t idle_timeout_ms;            /* 0: 60 s without a request; also for slow headers and bodies */
+    int64_t idle_timeout_ms; /* 0: 60 s without a request; also for slow headers and bodies */
 };
 
 /* 0; -EADDRINUSE, -EACCES, …; -EINVAL: the address cannot be read. */

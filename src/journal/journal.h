@@ -53,16 +53,16 @@ typedef void journal_durable_fn(void *context, uint64_t lsn, int result);
 typedef void journal_body_fn(void *context, int result, struct slice bytes);
 
 struct journal_status {
-    uint64_t lsn_first;        /* the oldest record still there */
-    uint64_t lsn_appended;     /* the newest */
-    uint64_t lsn_durable;      /* the newest durable */
+    uint64_t lsn_first;    /* the oldest record still there */
+    uint64_t lsn_appended; /* the newest */
+    uint64_t lsn_durable;  /* the newest durable */
     uint64_t epoch;
-    uint64_t bytes_used;       /* from the oldest record to the newest */
-    uint64_t bytes_room;       /* what may still be appended for intake */
-    uint64_t commits_count;    /* since open */
-    int64_t commit_ns_last;    /* how long the last commit took */
-    bool synced;               /* false: durability none was asked for */
-    int failure;               /* 0, or the negative errno that ended it */
+    uint64_t bytes_used;    /* from the oldest record to the newest */
+    uint64_t bytes_room;    /* what may still be appended for intake */
+    uint64_t commits_count; /* since open */
+    int64_t commit_ns_last; /* how long the last commit took */
+    bool synced;            /* false: durability none was asked for */
+    int failure;            /* 0, or the negative errno that ended it */
 };
 
 /* Give every record from the oldest on, in order, once. Returns 0 at the end; -EBADMSG on damage

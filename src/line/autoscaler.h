@@ -8,10 +8,10 @@
 struct autoscaler_input {
     uint32_t workers_min;
     uint32_t workers_max;
-    uint32_t concurrency;    /* messages one worker handles at once */
-    uint64_t visible_count;  /* waiting at the station */
+    uint32_t concurrency;   /* messages one worker handles at once */
+    uint64_t visible_count; /* waiting at the station */
     uint64_t in_flight_count;
-    uint32_t workers_now;    /* starting, idle and busy */
+    uint32_t workers_now; /* starting, idle and busy */
     uint32_t workers_busy;
 };
 

@@ -15,7 +15,6 @@ typedef void job_report_fn(void *context, bool found, bool failed, struct slice 
  * "reason", "result"}. Times are RFC 3339 in UTC with milliseconds; members that do not apply are
  * left out; the result is the handler's bytes if they are JSON, else a string. `done` runs when all
  * that is shown is durable. */
-void job_report_read(struct shard *shard, const uint8_t id[16], job_report_fn *done,
-                     void *context);
+void job_report_read(struct shard *shard, const uint8_t id[16], job_report_fn *done, void *context);
 
 #endif

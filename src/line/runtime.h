@@ -21,12 +21,11 @@ TAKT_MUST_USE int runtime_end_earlier_lives(struct env *env, const struct log *l
                                             const char *directory, char *mark);
 
 struct runtime_options {
-    struct shard *shard;                           /* kept */
-    const struct definition *const *definitions;   /* the array borrowed, the definitions kept */
-    uint32_t definitions_count;
-    const char *mark;                              /* kept */
-    const char *sqs_url;  /* kept: for AWS_ENDPOINT_URL_SQS; may be NULL */
-    const char *scratch;  /* kept: a folder for kits handed as files, private to takt */
+    struct shard *shard;                  /* kept */
+    const struct definition_files *files; /* kept */
+    const char *mark;                     /* kept */
+    const char *sqs_url;                  /* kept: for AWS_ENDPOINT_URL_SQS; may be NULL */
+    const char *scratch; /* kept: a folder for kits handed as files, private to takt */
     /* All lines are in force (their records are durable): doors may open. result: 0 or a refusal,
      * with words. */
     void (*on_ready)(void *context, enum broker_result result, const char *words);

@@ -16,9 +16,9 @@
 struct shard;
 
 struct shard_options {
-    struct env *env;             /* kept */
-    const struct log *log;       /* kept */
-    struct journal *journal;     /* taken: opened, not yet replayed */
+    struct env *env;         /* kept */
+    const struct log *log;   /* kept */
+    struct journal *journal; /* taken: opened, not yet replayed */
     struct broker_options broker;
     /* The journal has failed or was fenced: nothing more will be answered OK. Runs once. */
     void (*on_failure)(void *context, int result);

@@ -12,9 +12,9 @@
 struct sqs;
 
 struct sqs_options {
-    struct shard *shard;    /* kept */
-    const char *account;    /* borrowed; NULL: 000000000000 */
-    const char *region;     /* borrowed; NULL: us-east-1; used where the signature names none */
+    struct shard *shard; /* kept */
+    const char *account; /* borrowed; NULL: 000000000000 */
+    const char *region;  /* borrowed; NULL: us-east-1; used where the signature names none */
 };
 
 TAKT_MUST_USE int sqs_open(const struct sqs_options *options, struct sqs **out);

@@ -8,14 +8,14 @@
 #include "journal/journal.h"
 
 struct journal_file_options {
-    struct env *env;              /* kept */
-    const struct log *log;        /* kept */
-    const char *path;             /* borrowed: the folder; made if it is not there */
-    uint64_t segment_bytes;       /* 0: 64 MiB; at least 4 MiB (tests), a multiple of 4096 */
-    uint64_t bytes_max;           /* 0: no limit but the disk's */
-    uint64_t bytes_kept_free;     /* of the file system, never used; 0: 64 MiB */
-    bool no_sync;                 /* durability: none */
-    bool accept_damage;           /* go on at the first damaged batch as if the log ended there */
+    struct env *env;          /* kept */
+    const struct log *log;    /* kept */
+    const char *path;         /* borrowed: the folder; made if it is not there */
+    uint64_t segment_bytes;   /* 0: 64 MiB; at least 4 MiB (tests), a multiple of 4096 */
+    uint64_t bytes_max;       /* 0: no limit but the disk's */
+    uint64_t bytes_kept_free; /* of the file system, never used; 0: 64 MiB */
+    bool no_sync;             /* durability: none */
+    bool accept_damage;       /* go on at the first damaged batch as if the log ended there */
 };
 
 /* 0; -EWOULDBLOCK: another process has the folder; -EPROTONOSUPPORT: a newer format (said in the
