@@ -11,7 +11,7 @@
 
 #define ARENA_BLOCK_BYTES_MIN 4096u
 #define ARENA_BLOCK_BYTES_MAX (64u * 1024) /* also the largest that arena_reset keeps */
-#define ARENA_ALIGNMENT       _Alignof(max_align_t)
+#define ARENA_ALIGNMENT _Alignof(max_align_t)
 
 struct arena_block {
     struct arena_block *older;

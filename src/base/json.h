@@ -25,12 +25,13 @@ enum json_type {
 };
 
 struct json_error {
-    size_t offset;       /* of the first byte that cannot be */
+    size_t offset;       /* of the first byte that cannot be, or where the character or the escape
+                            that cannot be begins; the count of the text if it ends too early */
     const char *message; /* a static text, lower case, no full stop */
 };
 
 /* Exactly one value, with white space around it. Refuses a nesting deeper than JSON_DEPTH_MAX,
- * invalid UTF-8 and lone surrogate escapes. */
+ * invalid UTF-8, a byte order mark and lone surrogate escapes. error may be NULL. */
 TAKT_MUST_USE bool json_validate(struct slice text, struct json_error *error);
 
 /* The value without white space around it. */
@@ -54,19 +55,22 @@ struct json_iterator json_iterate(struct slice array_or_object);
 bool json_next(struct json_iterator *iterator);
 
 /* The text of a raw string with its escapes resolved, UTF-8, in the arena (or a slice of the input
- * if it has none). It may hold NUL bytes (from \u0000). False if out of memory. */
+ * if it has none). It may hold NUL bytes (from \u0000). False if out of memory, or no string. */
 TAKT_MUST_USE bool json_string(struct arena *arena, struct slice raw, struct slice *out);
 /* True if the raw string's text is `text` (escapes resolved; no allocation). */
 bool json_string_equal(struct slice raw, struct slice text);
-/* An integer written without fraction or exponent, within the bounds. */
+/* An integer written without fraction or exponent, within the bounds; false for all else. */
 bool json_to_i64(struct slice raw, int64_t min, int64_t max, int64_t *out);
+/* The nearest double, in every locale. False if it is no number, or above the largest double. */
 bool json_to_double(struct slice raw, double *out);
-/* Compare two scalar values as jq does for ==: numbers by value, strings by text. */
+/* Compare two scalar values as jq 1.6 does for ==: numbers by value (as doubles), strings by text,
+ * and no value at all (JSON_NONE) is null. False for arrays and objects. */
 bool json_scalar_equal(struct slice a, struct slice b);
 
 /* Writing: straight into a buffer. */
 void json_write_string(struct buffer *out, struct slice text); /* with quotes; escapes as needed;
-                                                                  invalid UTF-8 becomes U+FFFD */
+                                                                  each byte of invalid UTF-8 becomes
+                                                                  U+FFFD */
 void json_write_i64(struct buffer *out, int64_t value);
 
 #endif
