@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broker_queue.h -- what the files of plain queues give to broker_table.c and to each other. */
+#ifndef TAKT_BROKER_BROKER_QUEUE_H
+#define TAKT_BROKER_BROKER_QUEUE_H
+
+#include "broker/broker_record.h"
+
+/* In the order of command_rows. reserve_nothing: the command makes nothing and moves messages only
+ * inside their store. */
+reserve_fn reserve_nothing, reserve_queue_create, reserve_queue_purge, reserve_send,
+    reserve_receive, reserve_handles, reserve_redrive, reserve_advance;
+bytes_fn bytes_queue, bytes_send, bytes_receive, bytes_handles, bytes_step, bytes_carry;
+
+/* The queue that a plain command names, or NULL: it is refused then. */
+struct queue *deciding_queue(struct deciding *deciding, struct slice name);
+struct broker_ref queue_ref(const struct broker *broker, uint32_t slot);
+uint32_t queue_slot_of(const struct broker *broker, const struct queue *queue);
+/* The queue its dead letters go to, or NULL. */
+struct queue *queue_dead_queue(const struct broker *broker, const struct queue *queue);
+/* Past its retention: as good as gone, though no record has said so yet. Not at a station. */
+bool queue_has_expired(const struct queue *queue, const struct message *message, int64_t now_ms);
+
+/* The message of a receipt, or NULL: it is gone, or in another queue. */
+struct message *receipt_message(const struct broker *broker, const struct queue *queue,
+                                const struct receipt *receipt);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broker_state.h -- the broker's inside: every table, and what stands in each. Only broker/ itself
+ * includes it.
+ *
+ * A THING is an entry of a table: number (0: the slot is free), slot, and for most kinds a HOME, the
+ * LSN of the one record from which replay rebuilds it whole. Its handle is (kind, slot) in 32 bits.
+ * Things never move. decide chooses the lowest free slots, so that two brokers with the same things
+ * in them choose the same ones.
+ *
+ * What is DERIVED follows from other fields (heaps, lists, counts of members, maps, deadlines): it is
+ * in no record and in no digest, and broker_check compares it.
+ *
+ * During replay a thing may be missing (its home was written again further on): apply skips the
+ * effect on it. A store, job, split or line that another thing must stand in becomes a SHELL: only
+ * its number is known, until its carry record completes it.
+ */
+#ifndef TAKT_BROKER_BROKER_STATE_H
+#define TAKT_BROKER_BROKER_STATE_H
+
+#include "base/map.h"
+#include "broker/broker.h"
+#include "broker/broker_heap.h"
+#include "broker/broker_pool.h"
+
+#define BROKER_NONE UINT32_MAX /* no slot */
+#define BROKER_IN_FLIGHT_MAX 120000u
+#define BROKER_LEASE_MS_MAX (12 * 3600 * 1000ll) /* of one receive, with all its extensions */
+
+/* name, and whether it has a home. A row here needs a row in each table by kind (broker_table.c). */
+/* clang-format off */
+#define THING_KINDS(X)                                                                             \
+    X(ROOT, root)         /* one: seed, counters of numbers */                                     \
+    X(QUEUE, queue)                                                                                \
+    X(STORE, store)       /* what holds a queue's messages; without a queue: a grave */            \
+    X(MESSAGE, message)                                                                            \
+    X(LINE, line)                                                                                  \
+    X(JOB, job)                                                                                    \
+    X(SPLIT, split)                                                                                \
+    X(SESSION, session)                                                                            \
+    X(ROLL, roll)                                                                                  \
+    X(PIECE, piece)       /* no home: a part of its message */
+/* clang-format on */
+
+enum thing_kind {
+    THING_NONE, /* so that handle 0 is none */
+#define THING_ENUM(NAME, name) THING_##NAME,
+    THING_KINDS(THING_ENUM)
+#undef THING_ENUM
+        THING_KINDS_COUNT
+};
+
+/* (kind, slot): five bits and 27. 0: none. */
+#define HANDLE_SLOT_BITS 27u
+_Static_assert(THING_KINDS_COUNT <= 32, "a kind fits a handle");
+static inline uint32_t handle_make(enum thing_kind kind, uint32_t slot) {
+    return ((uint32_t)kind << HANDLE_SLOT_BITS) | slot;
+}
+static inline enum thing_kind handle_kind(uint32_t handle) {
+    return (enum thing_kind)(handle >> HANDLE_SLOT_BITS);
+}
+static inline uint32_t handle_slot(uint32_t handle) {
+    return handle & ((1u << HANDLE_SLOT_BITS) - 1);
+}
+
+/* The first member of every thing. */
+struct thing {
+    uint64_t number;
+    uint64_t home;
+    uint32_t home_next; /* derived: handles, in the order of homes */
+    uint32_t home_previous;
+};
+
+/* Derived: a thing's place in the heap of deadlines. */
+struct timer {
+    int64_t when_ms; /* INT64_MAX: none */
+    uint32_t index;  /* in broker.deadlines; BROKER_NONE: not in it */
+};
+
+/* Derived: a thing's place in the list of events to be taken. */
+struct event_link {
+    uint32_t next; /* handles */
+    uint32_t previous;
+    bool is_listed;
+};
+
+struct root { /* slot 0 */
+    struct thing thing;
+    uint8_t seed[32];
+    uint64_t next_number;   /* of everything but queues and lines */
+    uint32_t next_queue_id; /* a queue's number is small, so that a message can remember one */
+    uint32_t next_line_id;
+};
+
+struct queue {
+    struct thing thing; /* number: its id, below 2^32 */
+    uint32_t store;     /* slot; what the queue holds now */
+    uint64_t store_number;
+    uint8_t kind;  /* enum queue_kind */
+    uint32_t line; /* of a station's queue and of its dead queue; BROKER_NONE */
+    uint64_t line_number;
+    uint32_t station;
+    int64_t visibility_ms;
+    int64_t delay_ms;
+    int64_t wait_ms;
+    int64_t retention_ms;
+    uint32_t message_bytes_max;
+    uint32_t dead_after; /* 0: no dead-letter queue */
+    int64_t created_ms;
+    int64_t changed_ms;
+    struct queue_counts counts;
+    uint8_t name_count;
+    uint8_t dead_name_count;
+    char name[BROKER_NAME_BYTES_MAX];
+    char dead_name[BROKER_NAME_BYTES_MAX];
+    /* derived */
+    struct timer timer;
+    struct event_link event;
+    uint32_t left; /* the ordered index of names, see broker_names.h: slots */
+    uint32_t right;
+    uint32_t parent;
+};
+
+/* A store is what a purge and the deletion of a queue leave behind as a whole: it then has no queue
+ * any more, and advance records sweep it. A message is thereby dead in one step. */
+struct store {
+    struct thing thing;
+    uint32_t queue; /* slot; BROKER_NONE: it is a grave */
+    uint64_t queue_number;
+    bool is_station; /* of a station's queue or dead queue: its messages have pieces */
+    /* derived */
+    bool is_shell;
+    struct heap visible; /* message slots by number */
+    struct heap timed;   /* message slots by (deadline, number): delayed or in flight */
+    uint32_t in_flight_count;
+    uint32_t delayed_count;
+    uint32_t leased_count; /* in the hands of sessions: in no heap */
+    uint32_t grave_next;   /* slots; graves in the order in which they were dug */
+    uint32_t grave_previous;
+};
+
+/* Where a message is: exactly one. */
+enum place {
+    PLACE_NONE,      /* only inside one apply */
+    PLACE_VISIBLE,   /* store->visible */
+    PLACE_DELAYED,   /* store->timed */
+    PLACE_IN_FLIGHT, /* store->timed */
+    PLACE_LEASED,    /* a session's list (piece); counts for its store */
+    PLACE_PART,      /* a split's list (piece); no store */
+};
+
+/* 88 bytes, and 8 in the heaps: of these there are millions. */
+struct message {
+    struct thing thing;
+    uint64_t body_position;
+    uint64_t body_checksum;
+    uint64_t sent_ms : 44; /* until the year 2527 */
+    uint64_t place : 4;    /* enum place */
+    uint64_t is_kit : 1;   /* no body: what its split holds */
+    uint64_t has_piece : 1;
+    uint64_t unused : 14;
+    uint64_t deadline_ms : 44;       /* PLACE_DELAYED, PLACE_IN_FLIGHT; else 0 */
+    uint64_t receive_count : 20;     /* stays at its maximum */
+    uint64_t first_received_ms : 44; /* 0: never */
+    uint64_t unused_too : 20;
+    uint32_t body_count;
+    uint32_t nonce;      /* of the newest receive; they count up from 1 */
+    uint32_t granted_ms; /* PLACE_IN_FLIGHT: deadline less the moment of the receive */
+    uint32_t store;      /* slot; BROKER_NONE for a part */
+    uint32_t heap_index; /* derived */
+    union {
+        uint32_t origin; /* !has_piece: number of the queue whose dead letter it is; 0: none */
+        uint32_t piece;  /* has_piece: slot */
+    };
+};
+_Static_assert(sizeof(struct message) == 88, "docs/limits.md counts with this");
+#define MESSAGE_RECEIVE_COUNT_MAX ((1u << 20) - 1)
+
+/* ---- lines (the fields below are the lines' developer's to extend) --------------------------- */
+
+struct line_station_state {
+    struct line_station settings; /* slices point into the line's names */
+    uint32_t queue;               /* slots */
+    uint32_t dead_queue;
+    /* derived */
+    uint32_t sessions_count;
+    uint32_t waiting_kits;
+};
+
+struct line {
+    struct thing thing;
+    char name[BROKER_NAME_BYTES_MAX];
+    uint8_t name_count;
+    int64_t keep_jobs_ms;
+    struct body_ref file;
+    uint32_t stations_count;
+    struct line_station_state *stations;
+    /* derived */
+    bool is_shell;
+    struct event_link event;
+    bool event_line;         /* BROKER_EVENT_LINE is due */
+    uint64_t event_stations; /* BROKER_EVENT_STATION is due for these */
+};
+
+struct piece {      /* what a message of a line has beside the message itself */
+    uint64_t owner; /* the message's number, so that the pool knows that the slot is taken */
+    uint32_t message;
+    uint32_t job;
+    uint32_t line_station;
+    uint32_t path_split; /* innermost split of its path; BROKER_NONE */
+    uint32_t counting_split;
+    uint32_t index;
+    uint16_t hops;
+    uint16_t attempts;
+    int64_t queued_ms;
+    bool is_suspect;
+    bool is_dead; /* it is a dead letter */
+    struct body_ref error;
+    uint32_t from; /* a part: the station before the join */
+    bool each;
+    uint32_t session; /* leased: by whom; BROKER_NONE */
+    uint32_t next;    /* derived: the list of the session or of the split: message slots */
+    uint32_t previous;
+};
+
+struct job {
+    struct thing thing;
+    uint8_t id[16];
+    uint32_t line;
+    uint64_t line_number;
+    uint8_t state; /* enum job_state */
+    int64_t started_ms;
+    int64_t ended_ms;
+    uint32_t dead_count;
+    uint32_t broken_count;
+    uint64_t request_hash;
+    struct body_ref order;
+    struct body_ref result;
+    struct body_ref history;
+    struct body_ref error;
+    uint16_t key_count;
+    uint16_t once_count;
+    char *texts; /* key, then once; NULL: none */
+    /* derived */
+    bool is_shell;
+    uint32_t living_count;
+    struct timer timer;
+    struct event_link event;
+};
+
+struct split {
+    struct thing thing;
+    uint32_t job;
+    uint32_t parent_split; /* BROKER_NONE */
+    uint32_t parent_index;
+    uint32_t opener;
+    int32_t join; /* -1: none */
+    uint8_t state;
+    int64_t within_ms; /* deadline; 0: none */
+    /* derived */
+    bool is_shell;
+    uint32_t living;
+    uint32_t dead;
+    uint32_t refs_count;
+    uint32_t parts_first;
+    uint32_t parts_last;
+    struct timer timer;
+};
+
+struct session {
+    struct thing thing;
+    uint32_t line;
+    uint32_t station;
+    bool gets_nothing; /* it was given a suspect */
+    /* derived */
+    uint32_t leases_first;
+    uint32_t leases_last;
+    uint32_t leases_count;
+};
+
+struct roll {
+    struct thing thing;
+    uint32_t job;
+    uint32_t split;
+    uint32_t cursor;
+    uint32_t chunks_count;
+    struct body_ref *chunks;
+};
+
+/* ---------------------------------------------------------------------------------------------- */
+
+struct broker {
+    const struct allocator *allocator;
+    struct pool pools[THING_KINDS_COUNT];
+    uint64_t last_lsn;
+    int64_t last_ms; /* the time of the newest record */
+    bool is_replaying;
+    int replay_result; /* sticky: -ENOMEM, -EBADMSG */
+
+    /* All derived from here on. */
+    uint32_t home_first; /* handles: things in the order of their homes */
+    uint32_t home_last;
+    uint32_t shells_count;
+    uint64_t body_bytes;   /* of all bodies still needed */
+    struct heap deadlines; /* handles of things with a timer */
+    struct map *queues_by_name;
+    struct map *queues_by_id;
+    uint32_t names_root;   /* slot of a queue */
+    uint32_t graves_first; /* slots of stores */
+    uint32_t graves_last;
+    uint64_t graved_count; /* messages in graves */
+    uint32_t events_first; /* handles */
+    uint32_t events_last;
+    struct map *lines_by_name; /* and what more the lines need */
+    struct map *jobs_by_id;
+    struct map *jobs_by_key;
+    struct map *jobs_by_once;
+    uint64_t jobs_running;
+};
+
+static inline struct thing *thing_at(const struct broker *broker, uint32_t handle) {
+    return pool_at(&broker->pools[handle_kind(handle)], handle_slot(handle));
+}
+/* The thing of that kind in that slot if it has that number, else NULL. */
+static inline void *thing_find(const struct broker *broker, enum thing_kind kind,
+                               struct broker_ref ref) {
+    struct thing *thing = pool_find(&broker->pools[kind], ref.slot);
+    return thing != NULL && thing->number == ref.number && ref.number != 0 ? thing : NULL;
+}
+
+/* queue_at(broker, slot), message_at(…), … : CHECKs that the slot is taken. */
+#define THING_AT(NAME, name)                                                                       \
+    static inline struct name *name##_at(const struct broker *broker, uint32_t slot) {             \
+        return pool_at(&broker->pools[THING_##NAME], slot);                                        \
+    }
+THING_KINDS(THING_AT)
+#undef THING_AT
+
+/* broker_home.h/.c: homes; broker_message.h/.c: places; broker_record.h: records. */
+
+#endif
