@@ -15,6 +15,7 @@
 
 #define HTTP_HEADERS_MAX 64u
 #define HTTP_HEADERS_BYTES_MAX (32u * 1024)
+#define HTTP_ARENA_BYTES_MAX (64u * 1024 * 1024) /* of one request's arena */
 
 struct http_server;
 
