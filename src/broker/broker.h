@@ -103,10 +103,12 @@ struct broker_carry {
     struct broker_ref thing;
     struct body_ref bodies[BROKER_CARRY_BODIES_MAX]; /* to be read and given back in this order */
     uint32_t bodies_count;
-    uint64_t lsn; /* its home */
+    uint32_t chain; /* which of them is the newest of a job's history; UINT32_MAX: none */
+    uint64_t lsn;   /* its home */
 };
-/* The thing with the oldest home, if that home is below `lsn`. A job's history is read as a chain:
- * when `chain` bodies are wanted one after the other see broker_history_previous. */
+/* The thing with the oldest home, if that home is below `lsn`. The body `chain` is given back as one
+ * that holds its own steps and those of the bodies before it, as many as JOB_HISTORY_BYTES_MAX
+ * allows (job_history.h): it alone may have another length than its ref says. */
 bool broker_next_carry(const struct broker *broker, uint64_t lsn, struct broker_carry *out);
 uint64_t broker_live_bytes(const struct broker *broker); /* of records and bodies still needed */
 
