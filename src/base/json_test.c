@@ -225,6 +225,22 @@ TEST(json_reads_long_doubles) {
     expect_double(text, 7.0);
 }
 
+/* The middle between the two smallest doubles has more than 750 digits, and each of them counts:
+ * the middle itself goes to the even one, a bit less to the lower, a bit more to the upper. */
+TEST(json_reads_the_longest_middle) {
+    char text[1200];
+    int count = snprintf(text, sizeof text, "%.1075Lf", ldexpl(3, -1075));
+    EXPECT_INT(count, 1077);
+    expect_double(text, ldexp(2, -1074));
+    text[count - 1]--; /* the last digit is a 5 */
+    expect_double(text, ldexp(1, -1074));
+
+    snprintf(text, sizeof text, "%.1075Lf", ldexpl(5, -1075));
+    expect_double(text, ldexp(2, -1074));
+    memcpy(text + count, "0001", 5);
+    expect_double(text, ldexp(3, -1074));
+}
+
 /* Doubles printed with all their digits come back as themselves. */
 TEST(json_doubles_round_trip) {
     uint64_t bits = 0x123456789ABCDEFu;

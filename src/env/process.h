@@ -21,7 +21,8 @@ struct process_events {
     void (*on_output)(void *context, int stream, struct slice bytes);
     /* The process ended AND both streams ended (or were cut 200 ms after its death, because a
      * grandchild keeps them open) AND its process group was sent SIGKILL. Runs once, last; the
-     * struct process is gone after it. signal is 0 if it exited by itself. */
+     * struct process is gone after it. signal is 0 if it exited by itself. While stdout is paused
+     * the 200 ms do not run: nothing that it wrote is lost, and on_exit waits for its going on. */
     void (*on_exit)(void *context, int exit_code, int signal);
     /* Everything written so far has gone into the pipe. May be NULL. */
     void (*on_drained)(void *context);
@@ -29,36 +30,42 @@ struct process_events {
 
 struct process_options {
     const char *const *argv; /* borrowed, NULL-terminated; argv[0] is looked up in PATH of `env`,
-                                a name with a slash relative to `cwd` */
+                                a name with a slash relative to `cwd`; the program sees the path
+                                that was found as its argv[0] */
     const char *const *env;  /* borrowed, NULL-terminated NAME=VALUE: the whole environment */
     const char *cwd;         /* borrowed */
-    const char *mark;        /* borrowed: put into the environment as TAKT_INSTANCE */
+    const char *mark;        /* borrowed: put into the environment as TAKT_INSTANCE, replacing one
+                                that is there; not empty, at most 256 bytes */
     const struct process_events *events; /* kept */
     void *context;                       /* kept */
 };
 
 /* 0; -ENOENT, -EACCES, … when the program itself cannot be executed (found out before fork where
  * possible; otherwise the child exits with 127 and says why on stderr); -EMFILE, -EAGAIN, -ENOMEM.
- * On failure no callback runs. */
+ * On failure no callback runs. `env` is the real one; call it on the thread that lives as long as
+ * takt (the kernel kills the child when the thread that started it ends). */
 TAKT_MUST_USE int process_start(struct env *env, const struct process_options *options,
                                 struct process **out);
 int process_pid(const struct process *process);
-/* Copies the bytes. -EPIPE: stdin is closed; -ENOBUFS above PROCESS_WRITE_QUEUE_BYTES_MAX. */
+/* Copies the bytes. -EPIPE: stdin is closed, or the child has closed it and an earlier write failed;
+ * -ENOBUFS above PROCESS_WRITE_QUEUE_BYTES_MAX. */
 TAKT_MUST_USE int process_write(struct process *process, struct slice bytes);
 void process_close_stdin(struct process *process); /* after what was written has gone */
-/* To the whole process group. */
+/* To the whole process group. Nothing happens after the process has ended. */
 void process_signal(struct process *process, int signal);
 /* Stop and go on reading stdout, for a worker that talks faster than takt can take. */
 void process_pause_output(struct process *process, bool paused);
 
 /* Find every process of this user that carries TAKT_INSTANCE=<mark> in its environment, or whose
  * process group or session leader does, send SIGKILL, and wait until all are gone. Blocking; for
- * the start. 0 and the number found; -ETIMEDOUT when some are still there after timeout_ms. */
+ * the start. This process and its ancestors are spared; a zombie counts as gone. 0 and the number
+ * found; -ETIMEDOUT when some are still there after timeout_ms. */
 TAKT_MUST_USE int process_end_marked(struct env *env, const char *mark, int64_t timeout_ms,
                                      uint32_t *found_count);
 
-/* `takt worker-exec PARENT_PID PROGRAM [ARG…]`: the body of that hidden command. Sets
- * PR_SET_PDEATHSIG, exits if the parent is already another one, then becomes the program.
+/* `takt worker-exec PARENT_PID PROGRAM [ARG…]`: the body of that hidden command; argc and argv are
+ * main's. Sets PR_SET_PDEATHSIG, exits if the parent is already another one, resets all signals,
+ * closes every descriptor above 2, then becomes the program.
  * Returns only on failure: the exit code, 127. */
 int process_exec_main(int argc, char **argv);
 

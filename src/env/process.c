@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* process.c -- one child: its start, its three pipes, its end.
+ *
+ * Start: find the program, make three pipes, spawn `takt worker-exec PID PROGRAM ARG…` in a session
+ * of its own. The pipes are real ones: libuv would make sockets, and a script's `> /dev/stderr`
+ * fails on a socket.
+ *
+ * End, in any order: stdout ends, stderr ends, the process exits. At its exit the process group is
+ * killed, and 200 ms later, if a grandchild outside of the group holds a stream open, that is cut.
+ * When all three are through, all handles are closed; when the last one is, on_exit runs.
+ *
+ *   started ──exit──► dying ──both streams ended──► closing ──all handles closed──► on_exit, freed
+ *                       └──200 ms──► last look ──next turn: cut──┘
+ */
+#include "env/process.h"
+
+#include "env/env_real.h"
+#include "env/process_find.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CUT_MS 200u
+#define STREAMS 3
+#define MARK_NAME "TAKT_INSTANCE"
+
+struct process {
+    struct env *env;
+    const struct process_events *events;
+    void *context;
+    uv_process_t handle;
+    uv_pipe_t pipes[STREAMS]; /* stdin, stdout, stderr: our ends */
+    uv_timer_t cut;
+    uint32_t handles_count; /* opened and not yet closed */
+    bool is_open[STREAMS];  /* not yet being closed */
+    bool started;           /* on_exit is owed */
+    bool exited;
+    bool finishing;
+    bool paused;
+    bool last_look;           /* the next firing of `cut` cuts */
+    bool stdin_close_wanted;  /* when all writes are through */
+    size_t write_queue_bytes; /* given to libuv, not yet in the pipe */
+    int pid;
+    int exit_code;
+    int signal;
+};
+
+struct queued_write {
+    uv_write_t request; /* first */
+    struct process *process;
+    size_t count;
+    char bytes[];
+};
+
+/* What worker-exec is called with; all but the arrays and the mark borrowed. */
+struct launch {
+    struct env *env;
+    char **argv;
+    char **variables;
+    char *mark;
+    char parent[16];
+    char program[PATH_MAX];
+};
+
+static void launch_close(struct launch *launch) {
+    if (launch == NULL) return;
+    env_free(launch->env, launch->argv);
+    env_free(launch->env, launch->variables);
+    env_free(launch->env, launch->mark);
+    env_free(launch->env, launch);
+}
+
+static size_t count_strings(const char *const *strings) {
+    size_t count = 0;
+    while (strings[count] != NULL) count++;
+    return count;
+}
+
+/* exec takes pointers to char and does not write through them. */
+static char *as_argument(const char *string) {
+    return (char *)(uintptr_t)string;
+}
+
+static int find_program(const struct process_options *options, char program[PATH_MAX]) {
+    int cwd_fd = open(options->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (cwd_fd < 0) return -errno;
+    int rc = process_find_program(cwd_fd, options->argv[0], options->env, program);
+    close(cwd_fd);
+    return rc;
+}
+
+static int launch_open(struct env *env, const struct process_options *options,
+                       struct launch **out) {
+    size_t arguments_count = count_strings(options->argv);
+    size_t variables_count = count_strings(options->env);
+    size_t mark_size = sizeof MARK_NAME "=" + strlen(options->mark);
+    CHECK(arguments_count > 0 && options->mark[0] != '\0');
+
+    int rc = -ENOMEM;
+    struct launch *launch = env_alloc(env, sizeof *launch);
+    if (launch == NULL) goto fail;
+    launch->env = env;
+    launch->argv = env_alloc(env, (arguments_count + 4) * sizeof launch->argv[0]);
+    launch->variables = env_alloc(env, (variables_count + 2) * sizeof launch->variables[0]);
+    launch->mark = env_alloc(env, mark_size);
+    if (launch->argv == NULL || launch->variables == NULL || launch->mark == NULL) goto fail;
+    rc = find_program(options, launch->program);
+    if (rc < 0) goto fail;
+
+    snprintf(launch->parent, sizeof launch->parent, "%d", (int)getpid());
+    launch->argv[0] = as_argument("takt");
+    launch->argv[1] = as_argument("worker-exec");
+    launch->argv[2] = launch->parent;
+    launch->argv[3] = launch->program;
+    for (size_t i = 1; i < arguments_count; i++) {
+        launch->argv[3 + i] = as_argument(options->argv[i]);
+    }
+
+    snprintf(launch->mark, mark_size, MARK_NAME "=%s", options->mark);
+    launch->variables[0] = launch->mark;
+    size_t kept = 1;
+    for (size_t i = 0; i < variables_count; i++) {
+        bool is_mark = strncmp(options->env[i], MARK_NAME "=", sizeof MARK_NAME) == 0;
+        if (!is_mark) launch->variables[kept++] = as_argument(options->env[i]);
+    }
+    *out = launch;
+    return 0;
+
+fail:
+    launch_close(launch);
+    return rc;
+}
+
+static void handle_closed(uv_handle_t *handle) {
+    struct process *process = handle->data;
+    if (--process->handles_count > 0) return;
+    if (process->started) {
+        process->events->on_exit(process->context, process->exit_code, process->signal);
+    }
+    env_free(process->env, process);
+}
+
+static void close_stream(struct process *process, int stream) {
+    if (!process->is_open[stream]) return;
+    process->is_open[stream] = false;
+    uv_close((uv_handle_t *)&process->pipes[stream], handle_closed);
+}
+
+static void finish_if_through(struct process *process) {
+    if (!process->exited || process->is_open[1] || process->is_open[2]) return;
+    if (process->finishing) return;
+    process->finishing = true;
+    close_stream(process, 0);
+    uv_close((uv_handle_t *)&process->cut, handle_closed);
+    uv_close((uv_handle_t *)&process->handle, handle_closed);
+}
+
+static void end_output(struct process *process, int stream) {
+    if (!process->is_open[stream]) return;
+    close_stream(process, stream);
+    process->events->on_output(process->context, stream, SLICE_EMPTY);
+    finish_if_through(process);
+}
+
+static void give_buffer(uv_handle_t *handle, size_t wanted, uv_buf_t *buffer) {
+    (void)wanted;
+    struct process *process = handle->data;
+    struct env_real *real = env_real_from(process->env);
+    *buffer = uv_buf_init(real->read_buffer, sizeof real->read_buffer);
+}
+
+static void take_output(uv_stream_t *handle, ssize_t count, const uv_buf_t *buffer) {
+    struct process *process = handle->data;
+    int stream = handle == (uv_stream_t *)&process->pipes[1] ? 1 : 2;
+    if (count > 0) {
+        struct slice bytes = slice_from(buffer->base, (size_t)count);
+        process->events->on_output(process->context, stream, bytes);
+    } else if (count < 0) { /* the end; an error of a pipe is one, too */
+        end_output(process, stream);
+    }
+}
+
+static void read_stream(struct process *process, int stream) {
+    uv_stream_t *handle = (uv_stream_t *)&process->pipes[stream];
+    int rc = uv_read_start(handle, give_buffer, take_output);
+    CHECK(rc == 0 || rc == UV_EALREADY);
+}
+
+static void cut_streams(uv_timer_t *timer) {
+    struct process *process = timer->data;
+    if (!process->last_look) {
+        /* The loop may have been late by as much: what lies in the pipes is read in this turn. */
+        process->last_look = true;
+        CHECK(uv_timer_start(timer, cut_streams, 1, 0) == 0);
+        return;
+    }
+    end_output(process, 1);
+    end_output(process, 2);
+}
+
+/* A paused stream is full of what takt itself has not taken: the time runs from its going on. */
+static void arm_cut(struct process *process) {
+    process->last_look = false;
+    if (process->paused && process->is_open[1]) {
+        CHECK(uv_timer_stop(&process->cut) == 0);
+    } else {
+        CHECK(uv_timer_start(&process->cut, cut_streams, CUT_MS, 0) == 0);
+    }
+}
+
+static void take_exit(uv_process_t *handle, int64_t exit_status, int term_signal) {
+    struct process *process = handle->data;
+    process->exited = true;
+    process->exit_code = (int)exit_status;
+    process->signal = term_signal;
+    kill(-process->pid, SIGKILL); /* -ESRCH, nobody left, is the usual case */
+    close_stream(process, 0);
+    arm_cut(process);
+    finish_if_through(process);
+}
+
+/* Three pipes: ours[] and theirs[], -1 where there is none (yet). */
+static int open_pipes(int ours[STREAMS], int theirs[STREAMS]) {
+    for (int i = 0; i < STREAMS; i++) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+        ours[i] = ends[i == 0 ? 1 : 0];
+        theirs[i] = ends[i == 0 ? 0 : 1];
+    }
+    return 0;
+}
+
+static void close_all(int fds[STREAMS]) {
+    for (int i = 0; i < STREAMS; i++) {
+        if (fds[i] >= 0) close(fds[i]);
+    }
+}
+
+/* Each of ours[] that is taken becomes -1. */
+static int adopt_pipes(struct process *process, int ours[STREAMS]) {
+    for (int i = 0; i < STREAMS; i++) {
+        int rc = uv_pipe_open(&process->pipes[i], ours[i]);
+        if (rc < 0) return rc;
+        ours[i] = -1;
+    }
+    return 0;
+}
+
+static int spawn(struct process *process, const struct process_options *options,
+                 const struct launch *launch, const int theirs[STREAMS]) {
+    uv_stdio_container_t stdio[STREAMS];
+    for (int i = 0; i < STREAMS; i++) {
+        stdio[i].flags = UV_INHERIT_FD;
+        stdio[i].data.fd = theirs[i];
+    }
+    uv_process_options_t spawning = {
+        .exit_cb = take_exit,
+        .file = "/proc/self/exe", /* the very program that runs, even if its file was replaced */
+        .args = launch->argv,
+        .env = launch->variables,
+        .cwd = options->cwd,
+        .flags = UV_PROCESS_DETACHED, /* setsid */
+        .stdio_count = STREAMS,
+        .stdio = stdio,
+    };
+    process->handles_count++; /* to be closed also when it fails */
+    int rc = uv_spawn(env_loop_real(process->env), &process->handle, &spawning);
+    process->handle.data = process;
+    return rc;
+}
+
+static struct process *open_handles(struct env *env, const struct process_options *options) {
+    struct process *process = env_alloc(env, sizeof *process);
+    if (process == NULL) return NULL;
+    process->env = env;
+    process->events = options->events;
+    process->context = options->context;
+    uv_loop_t *loop = env_loop_real(env);
+    for (int i = 0; i < STREAMS; i++) {
+        CHECK(uv_pipe_init(loop, &process->pipes[i], 0) == 0); /* these cannot fail */
+        process->pipes[i].data = process;
+        process->is_open[i] = true;
+    }
+    CHECK(uv_timer_init(loop, &process->cut) == 0);
+    process->cut.data = process;
+    process->handles_count = STREAMS + 1;
+    return process;
+}
+
+/* Its memory goes when the loop has closed the handles; no callback runs. */
+static void abandon(struct process *process, bool spawn_was_tried) {
+    if (process == NULL) return;
+    for (int i = 0; i < STREAMS; i++) close_stream(process, i);
+    uv_close((uv_handle_t *)&process->cut, handle_closed);
+    if (spawn_was_tried) uv_close((uv_handle_t *)&process->handle, handle_closed);
+}
+
+int process_start(struct env *env, const struct process_options *options, struct process **out) {
+    int ours[STREAMS] = {-1, -1, -1};
+    int theirs[STREAMS] = {-1, -1, -1};
+    bool spawn_was_tried = false;
+    struct process *process = NULL;
+    struct launch *launch = NULL;
+
+    int rc = launch_open(env, options, &launch);
+    if (rc < 0) goto fail;
+    rc = open_pipes(ours, theirs);
+    if (rc < 0) goto fail;
+    rc = -ENOMEM;
+    process = open_handles(env, options);
+    if (process == NULL) goto fail;
+    rc = adopt_pipes(process, ours);
+    if (rc < 0) goto fail;
+    spawn_was_tried = true;
+    rc = spawn(process, options, launch, theirs);
+    if (rc < 0) goto fail;
+
+    process->started = true;
+    process->pid = process->handle.pid;
+    read_stream(process, 1);
+    read_stream(process, 2);
+    close_all(theirs);
+    launch_close(launch);
+    *out = process;
+    return 0;
+
+fail:
+    abandon(process, spawn_was_tried);
+    close_all(ours);
+    close_all(theirs);
+    launch_close(launch);
+    return rc;
+}
+
+int process_pid(const struct process *process) {
+    return process->pid;
+}
+
+static void end_write(uv_write_t *request, int status) {
+    struct queued_write *write = CONTAINER_OF(request, struct queued_write, request);
+    struct process *process = write->process;
+    process->write_queue_bytes -= write->count;
+    env_free(process->env, write);
+    if (status < 0) {
+        close_stream(process, 0); /* nobody reads: later writes get -EPIPE */
+        return;
+    }
+    if (process->write_queue_bytes > 0) return;
+    if (process->events->on_drained != NULL && process->is_open[0]) {
+        process->events->on_drained(process->context);
+    }
+    if (process->stdin_close_wanted) close_stream(process, 0);
+}
+
+int process_write(struct process *process, struct slice bytes) {
+    if (!process->is_open[0] || process->stdin_close_wanted) return -EPIPE;
+    if (bytes.count > PROCESS_WRITE_QUEUE_BYTES_MAX - process->write_queue_bytes) return -ENOBUFS;
+    if (bytes.count == 0) return 0;
+
+    struct queued_write *write =
+        allocator_resize_array(&process->env->allocator, NULL, 1, sizeof *write + bytes.count);
+    if (write == NULL) return -ENOMEM;
+    write->process = process;
+    write->count = bytes.count;
+    memcpy(write->bytes, bytes.bytes, bytes.count);
+    uv_buf_t buffer = {.base = write->bytes, .len = bytes.count};
+    uv_stream_t *stream = (uv_stream_t *)&process->pipes[0];
+    int rc = uv_write(&write->request, stream, &buffer, 1, end_write);
+    if (rc < 0) {
+        env_free(process->env, write);
+        return rc;
+    }
+    process->write_queue_bytes += bytes.count;
+    return 0;
+}
+
+void process_close_stdin(struct process *process) {
+    process->stdin_close_wanted = true;
+    if (process->write_queue_bytes == 0) close_stream(process, 0);
+}
+
+void process_signal(struct process *process, int signal_number) {
+    if (process->exited) return; /* the id may be another's by now */
+    kill(-process->pid, signal_number);
+}
+
+void process_pause_output(struct process *process, bool paused) {
+    if (process->paused == paused) return;
+    process->paused = paused;
+    if (!process->is_open[1]) return;
+    if (paused) {
+        CHECK(uv_read_stop((uv_stream_t *)&process->pipes[1]) == 0);
+    } else {
+        read_stream(process, 1);
+    }
+    if (process->exited) arm_cut(process);
+}

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Real children: cat, sh, sleep, and this very program. */
+#include "env/process.h"
+
+#include "env/process_here.h"
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#define MS ((int64_t)1000000)
+#define MARK "takt-process-test"
+#define OUTPUT_BYTES_MAX (4u * 1024 * 1024)
+
+/* As `TEST end-marked MARK`, the program ends what is marked and exits with the number found. */
+__attribute__((constructor)) static void be_hunter(int argc, char **argv) {
+    if (argc != 3 || strcmp(argv[1], "end-marked") != 0) return;
+    struct env *env;
+    uint32_t found_count = 0;
+    if (env_open_real(&env) < 0) _exit(101);
+    if (process_end_marked(env, argv[2], 20000, &found_count) < 0) _exit(102);
+    env_close_real(env);
+    _exit((int)found_count);
+}
+
+struct child {
+    struct env *env;
+    struct process *process;
+    char *output[3]; /* [1] and [2] */
+    size_t output_count[3];
+    int ends_count[3];
+    int exits_count;
+    int exit_code;
+    int signal;
+    int drains_count;
+    void (*on_first_output)(struct child *child);
+};
+
+static void child_output(void *context, int stream, struct slice bytes) {
+    struct child *child = context;
+    CHECK(stream == 1 || stream == 2);
+    CHECK(child->exits_count == 0);
+    if (bytes.count == 0) {
+        child->ends_count[stream]++;
+        return;
+    }
+    CHECK(child->ends_count[stream] == 0);
+    CHECK(child->output_count[stream] + bytes.count < OUTPUT_BYTES_MAX);
+    memcpy(child->output[stream] + child->output_count[stream], bytes.bytes, bytes.count);
+    child->output_count[stream] += bytes.count;
+    if (child->on_first_output == NULL) return;
+    void (*fn)(struct child *) = child->on_first_output;
+    child->on_first_output = NULL;
+    fn(child);
+}
+
+static void child_exit(void *context, int exit_code, int signal_number) {
+    struct child *child = context;
+    child->exits_count++;
+    child->exit_code = exit_code;
+    child->signal = signal_number;
+    CHECK(child->ends_count[1] == 1 && child->ends_count[2] == 1);
+    child->process = NULL;
+}
+
+static void child_drained(void *context) {
+    ((struct child *)context)->drains_count++;
+}
+
+static const struct process_events child_events = {child_output, child_exit, child_drained};
+static const char *const usual_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", NULL};
+
+static struct child child_open(void) {
+    struct child child = {0};
+    CHECK(env_open_real(&child.env) == 0);
+    for (int i = 1; i < 3; i++) {
+        child.output[i] = env_alloc(child.env, OUTPUT_BYTES_MAX);
+        CHECK(child.output[i] != NULL);
+    }
+    return child;
+}
+
+static void child_close(struct child *child) {
+    for (int i = 1; i < 3; i++) env_free(child->env, child->output[i]);
+    env_close_real(child->env);
+}
+
+static int start(struct child *child, const char *const *argv, const char *const *env,
+                 const char *cwd) {
+    struct process_options options = {
+        .argv = argv,
+        .env = env,
+        .cwd = cwd,
+        .mark = MARK,
+        .events = &child_events,
+        .context = child,
+    };
+    return process_start(child->env, &options, &child->process);
+}
+
+static void start_shell(struct child *child, const char *script) {
+    const char *argv[] = {"sh", "-c", script, NULL};
+    CHECK(start(child, argv, usual_env, "/") == 0);
+}
+
+/* Runs the script until on_exit and gives its stdout as a string. */
+static const char *run_shell(struct child *child, const char *script) {
+    start_shell(child, script);
+    process_close_stdin(child->process);
+    env_run_real(child->env);
+    EXPECT_INT(child->exits_count, 1);
+    return child->output[1];
+}
+
+/* Waits until a process that is not our child is dead (a zombie is). */
+static bool is_gone_soon(pid_t pid) {
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0) return errno == ESRCH;
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    int rc;
+    do {
+        rc = poll(&wait, 1, 20000);
+    } while (rc < 0 && errno == EINTR); /* SIGCHLD */
+    close(fd);
+    return rc == 1;
+}
+
+/* What is written to cat comes back; it ends by itself when its stdin is closed. */
+TEST(process_cat_gives_back) {
+    struct child child = child_open();
+    const char *argv[] = {"/bin/cat", NULL};
+    EXPECT_INT(start(&child, argv, usual_env, "/"), 0);
+    EXPECT_INT(getsid(process_pid(child.process)), process_pid(child.process));
+    EXPECT_INT(process_write(child.process, SLICE("hello ")), 0);
+    EXPECT_INT(process_write(child.process, SLICE("world")), 0);
+    process_close_stdin(child.process);
+    EXPECT_INT(process_write(child.process, SLICE("late")), -EPIPE);
+    EXPECT_INT(child.output_count[1], 0);
+    env_run_real(child.env);
+    EXPECT_INT(child.exits_count, 1);
+    EXPECT_INT(child.exit_code, 0);
+    EXPECT_INT(child.signal, 0);
+    EXPECT_STRING(child.output[1], "hello world");
+    EXPECT(child.drains_count >= 1);
+    child_close(&child);
+}
+
+/* More than a pipe holds goes through; more than the queue takes is refused. */
+TEST(process_write_queue_is_bounded) {
+    struct child child = child_open();
+    const char *argv[] = {"/bin/cat", NULL};
+    size_t count = 3u * 1024 * 1024;
+    char *bytes = env_alloc(child.env, PROCESS_WRITE_QUEUE_BYTES_MAX + 1);
+    EXPECT(bytes != NULL);
+    memset(bytes, 'x', count);
+    EXPECT_INT(start(&child, argv, usual_env, "/"), 0);
+    struct slice too_much = slice_from(bytes, PROCESS_WRITE_QUEUE_BYTES_MAX + 1);
+    EXPECT_INT(process_write(child.process, too_much), -ENOBUFS);
+    EXPECT_INT(process_write(child.process, slice_from(bytes, count)), 0);
+    too_much.count = PROCESS_WRITE_QUEUE_BYTES_MAX - count + 1;
+    EXPECT_INT(process_write(child.process, too_much), -ENOBUFS);
+    process_close_stdin(child.process);
+    env_run_real(child.env);
+    EXPECT_INT(child.output_count[1], count);
+    EXPECT_BYTES(child.output[1], bytes, count);
+    env_free(child.env, bytes);
+    child_close(&child);
+}
+
+/* Both streams and the exit code arrive; a script may open its streams by name. */
+TEST(process_streams_and_exit_code) {
+    struct child child = child_open();
+    run_shell(&child, "echo out > /dev/stdout; echo err > /dev/stderr; exit 7");
+    EXPECT_STRING(child.output[1], "out\n");
+    EXPECT_STRING(child.output[2], "err\n");
+    EXPECT_INT(child.exit_code, 7);
+    child_close(&child);
+}
+
+/* What cannot be executed is told at once, and no callback runs. */
+TEST(process_start_tells_what_is_wrong) {
+    struct child child = child_open();
+    char folder[] = "/tmp/takt-process-test-XXXXXX";
+    EXPECT(mkdtemp(folder) != NULL);
+    char file[64];
+    snprintf(file, sizeof file, "%s/plain", folder);
+    close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    char path[96];
+    snprintf(path, sizeof path, "PATH=/nowhere:%s", folder);
+    const char *in_folder[] = {path, NULL};
+
+    const char *missing[] = {"no-such-program", NULL};
+    EXPECT_INT(start(&child, missing, usual_env, "/"), -ENOENT);
+    const char *plain[] = {"plain", NULL};
+    EXPECT_INT(start(&child, plain, in_folder, "/"), -EACCES);
+    const char *plain_here[] = {"./plain", NULL};
+    EXPECT_INT(start(&child, plain_here, usual_env, folder), -EACCES);
+    const char *is_folder[] = {"/usr", NULL};
+    EXPECT_INT(start(&child, is_folder, usual_env, "/"), -EACCES);
+    const char *cat[] = {"cat", NULL};
+    EXPECT_INT(start(&child, cat, usual_env, "/no/such/folder"), -ENOENT);
+    EXPECT_INT(start(&child, cat, in_folder, "/"), -ENOENT);
+    const char *empty[] = {"", NULL};
+    EXPECT_INT(start(&child, empty, usual_env, "/"), -ENOENT);
+    env_run_real(child.env);
+    EXPECT_INT(child.exits_count, 0);
+    EXPECT(unlink(file) == 0 && rmdir(folder) == 0);
+    child_close(&child);
+}
+
+/* A name with a slash is found from cwd, where the program then runs; a file that is no program
+ * exits with 127 and says why. */
+TEST(process_relative_to_cwd) {
+    struct child child = child_open();
+    char folder[] = "/tmp/takt-process-test-XXXXXX";
+    EXPECT(mkdtemp(folder) != NULL);
+    char file[64];
+    snprintf(file, sizeof file, "%s/script", folder);
+    int fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
+    static const char script[] = "#!/bin/sh\npwd\n";
+    EXPECT(write(fd, script, sizeof script - 1) == (ssize_t)sizeof script - 1);
+    close(fd);
+    const char *argv[] = {"./script", NULL};
+    EXPECT_INT(start(&child, argv, usual_env, folder), 0);
+    env_run_real(child.env);
+    EXPECT(strncmp(child.output[1], folder, strlen(folder)) == 0);
+    EXPECT_INT(child.exit_code, 0);
+    child_close(&child);
+
+    child = child_open();
+    EXPECT(truncate(file, 0) == 0);
+    EXPECT_INT(start(&child, argv, usual_env, folder), 0);
+    env_run_real(child.env);
+    EXPECT_INT(child.exit_code, 127);
+    EXPECT_STRING(child.output[2], "takt: cannot execute ./script: Exec format error\n");
+    EXPECT(unlink(file) == 0 && rmdir(folder) == 0);
+    child_close(&child);
+}
+
+/* The environment is what was given, and the mark, once; the arguments arrive as they are. */
+TEST(process_environment_is_exact) {
+    struct child child = child_open();
+    const char *argv[] = {"env", NULL};
+    const char *env[] = {"PATH=/usr/bin:/bin", "TAKT_INSTANCE=other", "A=1 2", NULL};
+    EXPECT_INT(start(&child, argv, env, "/"), 0);
+    env_run_real(child.env);
+    EXPECT_STRING(child.output[1], "TAKT_INSTANCE=" MARK "\nPATH=/usr/bin:/bin\nA=1 2\n");
+    child_close(&child);
+
+    child = child_open();
+    const char *echo[] = {"printf", "<%s>", "", "a b", "worker-exec", NULL};
+    EXPECT_INT(start(&child, echo, usual_env, "/"), 0);
+    env_run_real(child.env);
+    EXPECT_STRING(child.output[1], "<><a b><worker-exec>");
+    child_close(&child);
+}
+
+/* A child begins with no signal blocked or ignored and with three descriptors, whatever takt has:
+ * here also one that was opened without O_CLOEXEC. */
+TEST(process_inherits_nothing) {
+    struct child child = child_open();
+    int leak = open("/dev/null", O_RDONLY);
+    sigset_t set;
+    sigset_t before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, &before);
+    const char *argv[] = {"grep", "^Sig[BI]", "/proc/self/status", NULL};
+    EXPECT_INT(start(&child, argv, usual_env, "/"), 0);
+    env_run_real(child.env);
+    EXPECT_STRING(child.output[1], "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    child_close(&child);
+
+    child = child_open();
+    const char *list[] = {"ls", "/proc/self/fd", NULL};
+    EXPECT_INT(start(&child, list, usual_env, "/"), 0);
+    env_run_real(child.env);
+    EXPECT_STRING(child.output[1], "0\n1\n2\n3\n"); /* 3 is ls reading the folder */
+    close(leak);
+    child_close(&child);
+}
+
+static void send_term(struct child *child) {
+    process_signal(child->process, SIGTERM);
+}
+
+/* A signal reaches the whole group: the shell and what it waits for. */
+TEST(process_signal_reaches_the_group) {
+    struct child child = child_open();
+    child.on_first_output = send_term;
+    const char *output = run_shell(&child, "sleep 600 & echo $!; wait");
+    EXPECT_INT(child.signal, SIGTERM);
+    EXPECT(is_gone_soon((pid_t)strtol(output, NULL, 10)));
+    child_close(&child);
+}
+
+/* A child of the child that is left behind in its group is killed when it exits; on_exit does not
+ * wait for anything. */
+TEST(process_exit_kills_the_group) {
+    struct child child = child_open();
+    int64_t begin = child.env->ops->now_mono(child.env).ns;
+    const char *output = run_shell(&child, "trap '' TERM HUP; sleep 600 & echo $!; exit 3");
+    EXPECT_INT(child.exit_code, 3);
+    EXPECT(is_gone_soon((pid_t)strtol(output, NULL, 10)));
+    EXPECT(child.env->ops->now_mono(child.env).ns - begin < 20000 * MS);
+    child_close(&child);
+}
+
+static void close_stdin(struct child *child) {
+    process_close_stdin(child->process);
+}
+
+/* One that has left the group holds the streams: they are cut 200 ms after the death, with all that
+ * was written. The mark still finds it. */
+TEST(process_streams_are_cut) {
+    struct child child = child_open();
+    int64_t begin = child.env->ops->now_mono(child.env).ns;
+    child.on_first_output = close_stdin; /* by then the other one has its own session */
+    start_shell(&child, "setsid sh -c 'echo $$; exec sleep 600' & read line; exit 0");
+    env_run_real(child.env);
+    const char *output = child.output[1];
+    int64_t taken = child.env->ops->now_mono(child.env).ns - begin;
+    EXPECT(taken >= 200 * MS && taken < 60000 * MS);
+    uint32_t found_count = 0;
+    EXPECT_INT(process_end_marked(child.env, MARK, 20000, &found_count), 0);
+    EXPECT_INT(found_count, 1);
+    EXPECT(is_gone_soon((pid_t)strtol(output, NULL, 10)));
+    EXPECT_INT(process_end_marked(child.env, MARK, 20000, &found_count), 0);
+    EXPECT_INT(found_count, 0);
+    child_close(&child);
+}
+
+static void go_on(void *context) {
+    struct child *child = context;
+    CHECK(child->output_count[1] == 0 && child->exits_count == 0);
+    process_pause_output(child->process, false);
+}
+
+/* Paused output is not read, and not lost: not even when the process has long ended. */
+TEST(process_pause_keeps_output) {
+    struct child child = child_open();
+    struct env_timer *timer;
+    EXPECT_INT(child.env->ops->timer_open(child.env, go_on, &child, &timer), 0);
+    start_shell(&child, "echo ready >&2; printf late");
+    process_pause_output(child.process, true);
+    process_pause_output(child.process, true);
+    int64_t when = child.env->ops->now_mono(child.env).ns + 400 * MS;
+    child.env->ops->timer_set(child.env, timer, (struct mono_time){when});
+    env_run_real(child.env);
+    EXPECT_STRING(child.output[1], "late");
+    EXPECT_STRING(child.output[2], "ready\n");
+    EXPECT(child.env->ops->now_mono(child.env).ns >= when);
+    child.env->ops->timer_close(child.env, timer);
+    child_close(&child);
+}
+
+static void write_once(struct child *child) {
+    CHECK(process_write(child->process, SLICE("nobody reads this")) == 0);
+}
+
+static void write_and_kill(void *context) {
+    struct child *child = context;
+    CHECK(process_write(child->process, SLICE("nor this")) == -EPIPE);
+    process_signal(child->process, SIGKILL);
+}
+
+/* A child that has closed its stdin costs a write, then writes are refused; takt lives on. */
+TEST(process_write_to_closed_stdin) {
+    struct child child = child_open();
+    struct env_timer *timer;
+    child.on_first_output = write_once;
+    EXPECT_INT(child.env->ops->timer_open(child.env, write_and_kill, &child, &timer), 0);
+    start_shell(&child, "exec 0<&-; echo closed; sleep 600");
+    int64_t when = child.env->ops->now_mono(child.env).ns + 2000 * MS;
+    child.env->ops->timer_set(child.env, timer, (struct mono_time){when});
+    env_run_real(child.env);
+    EXPECT_INT(child.signal, SIGKILL);
+    EXPECT_INT(child.drains_count, 0);
+    child.env->ops->timer_close(child.env, timer);
+    child_close(&child);
+}
+
+struct scarce {
+    struct allocator inner;
+    int left;
+};
+
+static void *scarce_resize(void *context, void *memory, size_t bytes_count) {
+    struct scarce *scarce = context;
+    if (bytes_count > 0 && scarce->left-- == 0) return NULL;
+    return scarce->inner.resize(scarce->inner.context, memory, bytes_count);
+}
+
+/* Fail each allocation of a start in turn: -ENOMEM, nothing runs, nothing leaks. */
+TEST(process_start_without_memory) {
+    struct child child = child_open();
+    struct allocator before = child.env->allocator;
+    const char *argv[] = {"true", NULL};
+    int failures = 0;
+    for (;; failures++) {
+        struct scarce scarce = {before, failures};
+        child.env->allocator = (struct allocator){scarce_resize, &scarce};
+        int rc = start(&child, argv, usual_env, "/");
+        child.env->allocator = before;
+        if (rc == 0) break;
+        EXPECT_INT(rc, -ENOMEM);
+    }
+    EXPECT_INT(failures, 5);
+    env_run_real(child.env);
+    EXPECT_INT(child.exits_count, 1);
+    child_close(&child);
+}
+
+/* A takt that is killed takes its children with it. */
+TEST(process_dies_with_its_parent) {
+    int ends[2];
+    EXPECT(pipe2(ends, O_CLOEXEC) == 0);
+    pid_t parent = fork();
+    if (parent == 0) {
+        struct child child = child_open();
+        const char *argv[] = {"sleep", "600", NULL};
+        if (start(&child, argv, usual_env, "/") < 0) _exit(1);
+        int pid = process_pid(child.process);
+        if (write(ends[1], &pid, sizeof pid) != (ssize_t)sizeof pid) _exit(1);
+        env_run_real(child.env);
+        _exit(0);
+    }
+    close(ends[1]);
+    int pid = 0;
+    EXPECT(read(ends[0], &pid, sizeof pid) == (ssize_t)sizeof pid);
+    close(ends[0]);
+    int fd = pidfd_open(pid, 0);
+    EXPECT(fd >= 0);
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    EXPECT_INT(poll(&wait, 1, 0), 0); /* it lives */
+    EXPECT(kill(parent, SIGKILL) == 0);
+    EXPECT(waitpid(parent, NULL, 0) == parent);
+    EXPECT_INT(poll(&wait, 1, 20000), 1);
+    close(fd);
+}
+
+/* worker-exec does not become the program when its parent is not who it should be. */
+TEST(process_exec_refuses_another_parent) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        char word[] = "worker-exec";
+        char another[16];
+        snprintf(another, sizeof another, "%d", (int)getpid()); /* surely not its own parent */
+        char program[] = "/bin/true";
+        char *argv[] = {word, word, another, program, NULL};
+        _exit(process_exec_main(4, argv));
+    }
+    int status = 0;
+    EXPECT(waitpid(pid, &status, 0) == pid);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 127);
+    char word[] = "x";
+    char *few[] = {word, word, word, NULL};
+    EXPECT_INT(process_exec_main(3, few), 127);
+    char *no_number[] = {word, word, word, word, NULL};
+    EXPECT_INT(process_exec_main(4, no_number), 127);
+}
+
+/* The mark finds the marked and who cleaned its environment in a marked session, spares others, and
+ * the one that asks although it is marked itself. */
+TEST(process_end_marked_spares_itself) {
+    char self[256] = {0};
+    EXPECT(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    struct child child = child_open();
+    struct child hunter = {.env = child.env, .output = {NULL, child.output[2], child.output[2]}};
+    struct child other = {.env = child.env, .output = {NULL, child.output[2], child.output[2]}};
+    start_shell(&child, "env -i sleep 600 & echo $!; wait");
+    while (child.output_count[1] == 0) uv_run(env_loop_real(child.env), UV_RUN_ONCE);
+    struct process_options options = {
+        .argv = (const char *const[]){"cat", NULL},
+        .env = usual_env,
+        .cwd = "/",
+        .mark = MARK "-other", /* of which MARK is only the beginning */
+        .events = &child_events,
+        .context = &other,
+    };
+    EXPECT_INT(process_start(child.env, &options, &other.process), 0);
+    const char *argv[] = {self, "end-marked", MARK, NULL};
+    EXPECT_INT(start(&hunter, argv, usual_env, "/"), 0);
+    process_close_stdin(hunter.process);
+    /* Not on the loop: that would kill the shell's group itself, as soon as it hears of its end. */
+    EXPECT(is_gone_soon(process_pid(hunter.process)));
+    while (hunter.exits_count == 0 || child.exits_count == 0) {
+        uv_run(env_loop_real(child.env), UV_RUN_ONCE);
+    }
+    EXPECT_INT(hunter.signal, 0);
+    EXPECT_INT(hunter.exit_code, 2);
+    EXPECT_INT(child.signal, SIGKILL);
+    EXPECT(is_gone_soon((pid_t)strtol(child.output[1], NULL, 10)));
+    EXPECT_INT(other.exits_count, 0);
+    process_close_stdin(other.process);
+    env_run_real(child.env);
+    EXPECT_INT(other.exits_count, 1);
+    EXPECT_INT(other.signal, 0);
+    child_close(&child);
+}
+
+/* Who is not gone in time is reported; a zombie, here our own child, counts as gone. */
+TEST(process_end_marked_times_out) {
+    struct child child = child_open();
+    start_shell(&child, "exec sleep 600");
+    uint32_t found_count = 0;
+    EXPECT_INT(process_end_marked(child.env, MARK, 0, &found_count), -ETIMEDOUT);
+    EXPECT_INT(found_count, 1);
+    EXPECT_INT(process_end_marked(child.env, MARK, 20000, &found_count), 0);
+    env_run_real(child.env);
+    EXPECT_INT(child.signal, SIGKILL);
+    child_close(&child);
+}
