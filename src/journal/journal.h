@@ -70,15 +70,17 @@ struct journal_status {
 TAKT_MUST_USE int journal_replay(struct journal *journal, journal_replay_fn *fn, void *context);
 
 /* After replay: make the end final with a batch of the new epoch, then take records.
- * on_durable: kept until journal_close; runs on the loop, never inside another journal call. */
+ * on_durable: kept until journal_close; runs on the loop, never inside another journal call but
+ * journal_close. */
 TAKT_MUST_USE int journal_start(struct journal *journal, journal_durable_fn *on_durable,
                                 void *context);
 
-/* Is there room for one record with `bodies_count` bodies of `bytes_count` in all, records and
- * bodies? Asked before deciding; a record within what was reserved cannot be refused for room.
- * Only one reservation stands at a time: the next replaces it. Returns 0; -ENOSPC for lack of room
- * for this purpose; -EROFS after a failure; -EMSGSIZE above the limits; -ENOMEM; -EAGAIN when the
- * memory for batches on their way to the disk is full (journal_on_room tells when to ask again). */
+/* Is there room for one record of `bytes_count` in all, the record itself and its bodies? Asked
+ * before deciding; a record within what was reserved cannot be refused for room. Only one
+ * reservation stands at a time: the next replaces it, an append uses it up. Returns 0; -ENOSPC for
+ * lack of room for this purpose (it may return, without a restart); -EROFS after a failure;
+ * -EMSGSIZE above the limits; -ENOMEM; -EAGAIN when the memory for batches on their way to the disk
+ * is full: busy, worth asking again when on_durable has run. */
 TAKT_MUST_USE int journal_reserve(struct journal *journal, enum journal_purpose purpose,
                                   size_t bytes_count);
 
@@ -110,12 +112,18 @@ void journal_trim(struct journal *journal, uint64_t lsn);
 /* How many bytes should be carried for each byte appended, in thousandths: the caller's pace. */
 uint32_t journal_carry_pace(const struct journal *journal);
 
+/* How many bytes of records and bodies the caller's state would need if all of it were written
+ * again now. The journal wants carrying when it is above twice that (and above four segments);
+ * until the first call it wants none. Call it now and then: it is one assignment. */
+void journal_set_live_bytes(struct journal *journal, uint64_t bytes_count);
+
 void journal_get_status(const struct journal *journal, struct journal_status *out);
 
-/* Commit what is appended, wait for it, and close. NULL is allowed. Blocking. */
+/* Commit what is appended, wait for it, and close. NULL is allowed. Blocking.
+ *
+ * on_durable runs once more, inside this call, if it has news; what is appended from inside it is
+ * taken and forgotten. Body reads under way end with -ECANCELED, inside this call. What pool
+ * threads still hold goes when they are done, so let the loop run before the env is closed. */
 void journal_close(struct journal *journal);
-
-/* For the houses: what stands behind the functions above. */
-struct journal_ops;
 
 #endif

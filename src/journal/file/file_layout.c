@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* file_layout.c -- byte for byte.
+ *
+ *   segment header: 0 magic, 8 u32 format, 12 zero, 16 u64 number, 24 u64 capacity, 32 u64 checksum
+ *   batch header:   0 u32 magic, 4 u32 records, 8 u64 segment number, 16 u64 offset, 24 u64 epoch,
+ *                   32 u64 first LSN, 40 u64 durable, 48 u64 bytes of bodies, 56 u32 bytes of
+ *                   records, 60 u32 1 if all before was durable, 64 u64 checksum of the records, 72 u64 checksum of 0 to 71
+ */
+#include "journal/file/file_layout.h"
+
+#include "base/codec.h"
+#include "base/hash.h"
+
+#include <stdio.h>
+
+#define SEGMENT_CHECKED_BYTES 32u
+#define BATCH_MAGIC 0x68634254u /* "TBch" */
+#define BATCH_CHECKED_BYTES 72u
+
+static const char segment_magic[8] = {'T', 'A', 'K', 'T', 's', 'e', 'g', '\n'};
+
+void file_name_write(uint64_t number, char name[FILE_NAME_BYTES]) {
+    snprintf(name, FILE_NAME_BYTES, "%016llx.segment", (unsigned long long)number);
+}
+
+uint64_t file_name_read(const char *name) {
+    struct slice text = slice_from_string(name);
+    if (text.count != 24 || !slice_ends_with(text, SLICE(".segment"))) return 0;
+    uint8_t bytes[8];
+    if (!hex_read(slice_from(name, 16), bytes, sizeof bytes)) return 0;
+    uint64_t number = 0;
+    for (size_t i = 0; i < sizeof bytes; i++) number = number << 8 | bytes[i];
+    return number;
+}
+
+void file_segment_header_encode(char *out, uint64_t seed, uint64_t number, uint64_t capacity) {
+    memset(out, 0, FILE_SEGMENT_HEADER_BYTES);
+    memcpy(out, segment_magic, sizeof segment_magic);
+    encode_u32_at(out + 8, FILE_FORMAT);
+    encode_u64_at(out + 16, number);
+    encode_u64_at(out + 24, capacity);
+    encode_u64_at(out + 32, hash64_seeded(slice_from(out, SEGMENT_CHECKED_BYTES), seed));
+}
+
+bool file_segment_header_decode(struct slice bytes, uint64_t seed, uint64_t number,
+                                uint64_t *capacity) {
+    if (bytes.count < SEGMENT_CHECKED_BYTES + 8) return false;
+    const char *at = bytes.bytes;
+    if (memcmp(at, segment_magic, sizeof segment_magic) != 0) return false;
+    uint64_t checksum = hash64_seeded(slice_from(at, SEGMENT_CHECKED_BYTES), seed);
+    if (decode_u64_at(at + 32) != checksum) return false;
+    if (decode_u32_at(at + 8) != FILE_FORMAT || decode_u64_at(at + 16) != number) return false;
+    *capacity = decode_u64_at(at + 24);
+    return true;
+}
+
+void file_batch_header_encode(char *out, uint64_t seed, const struct file_batch_header *header) {
+    encode_u32_at(out, BATCH_MAGIC);
+    encode_u32_at(out + 4, header->records_count);
+    encode_u64_at(out + 8, header->number);
+    encode_u64_at(out + 16, header->offset);
+    encode_u64_at(out + 24, header->epoch);
+    encode_u64_at(out + 32, header->lsn_first);
+    encode_u64_at(out + 40, header->durable);
+    encode_u64_at(out + 48, header->bodies_bytes);
+    encode_u32_at(out + 56, header->records_bytes);
+    encode_u32_at(out + 60, header->follows_durable ? 1 : 0);
+    encode_u64_at(out + 64, header->records_checksum);
+    encode_u64_at(out + 72, hash64_seeded(slice_from(out, BATCH_CHECKED_BYTES), seed));
+}
+
+bool file_batch_header_is_likely(const char *bytes, uint64_t number) {
+    return decode_u32_at(bytes) == BATCH_MAGIC && decode_u64_at(bytes + 8) == number;
+}
+
+bool file_batch_header_decode(struct slice bytes, uint64_t seed, uint64_t number, uint64_t offset,
+                              struct file_batch_header *out) {
+    if (bytes.count < FILE_BATCH_HEADER_BYTES) return false;
+    const char *at = bytes.bytes;
+    if (!file_batch_header_is_likely(at, number)) return false;
+    if (decode_u64_at(at + 72) != hash64_seeded(slice_from(at, BATCH_CHECKED_BYTES), seed)) {
+        return false;
+    }
+    *out = (struct file_batch_header){
+        .records_count = decode_u32_at(at + 4),
+        .number = decode_u64_at(at + 8),
+        .offset = decode_u64_at(at + 16),
+        .epoch = decode_u64_at(at + 24),
+        .lsn_first = decode_u64_at(at + 32),
+        .durable = decode_u64_at(at + 40),
+        .bodies_bytes = decode_u64_at(at + 48),
+        .records_bytes = decode_u32_at(at + 56),
+        .follows_durable = decode_u32_at(at + 60) == 1,
+        .records_checksum = decode_u64_at(at + 64),
+    };
+    return out->offset == offset;
+}
+
+uint64_t file_batch_bytes(uint64_t bodies_bytes, uint64_t records_bytes) {
+    uint64_t bytes = FILE_BATCH_HEADER_BYTES + bodies_bytes + records_bytes;
+    return (bytes + FILE_BATCH_ALIGN - 1) / FILE_BATCH_ALIGN * FILE_BATCH_ALIGN;
+}
+
+bool file_frame_next(struct slice *records, struct file_frame *out) {
+    struct decoder decoder = {.rest = *records};
+    uint32_t bytes_count = decode_u32(&decoder);
+    uint32_t bodies_count = decode_u32(&decoder);
+    if (decoder.failed || bodies_count > JOURNAL_RECORD_BODIES_MAX) return false;
+    out->bodies_count = bodies_count;
+    out->bodies = decode_bytes(&decoder, (size_t)bodies_count * FILE_FRAME_BODY_BYTES);
+    out->bytes = decode_bytes(&decoder, bytes_count);
+    if (decoder.failed) return false;
+    *records = decoder.rest;
+    return true;
+}
+
+void file_frame_body(const struct file_frame *frame, uint32_t index, struct body_ref *out) {
+    CHECK(index < frame->bodies_count);
+    const char *at = frame->bodies.bytes + (size_t)index * FILE_FRAME_BODY_BYTES;
+    *out = (struct body_ref){.count = decode_u32_at(at), .checksum = decode_u64_at(at + 4)};
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* file_layout.h -- the bytes of a segment: its header, and the header of each batch in it.
+ *
+ * A segment is a file of a fixed size, `%016x.segment` by its number: 1, 2, 3 … A recycled file gets
+ * a new number, so the number also tells one use of a file from the next.
+ *
+ *   segment   header (padded to 4096) | batch | batch | … | what an earlier use left, or zeros
+ *   batch     header 80 | bodies | records | zeros to a multiple of 64
+ *   records   for each: u32 bytes, u32 bodies, for each body (u32 bytes, u64 XXH3), the bytes
+ *
+ * Bodies stand first: the place of a body is then known when it is appended, and that of the
+ * n-th body follows from the sizes of those before. A position is number * segment_bytes + offset.
+ *
+ * Every checksum but a body's is seeded with a random number of the folder, which nobody outside
+ * knows: bytes that a client sent can never pass for a batch.
+ */
+#ifndef TAKT_JOURNAL_FILE_FILE_LAYOUT_H
+#define TAKT_JOURNAL_FILE_FILE_LAYOUT_H
+
+#include "base/slice.h"
+#include "journal/journal.h"
+
+#define FILE_FORMAT 1u
+#define FILE_SEGMENT_HEADER_BYTES 4096u /* where the first batch lies */
+#define FILE_BATCH_HEADER_BYTES 80u
+#define FILE_BATCH_ALIGN 64u /* also the step in which a scan for batches walks */
+#define FILE_FRAME_BYTES 8u
+#define FILE_FRAME_BODY_BYTES 12u
+#define FILE_FRAME_BYTES_MAX (FILE_FRAME_BYTES + JOURNAL_RECORD_BODIES_MAX * FILE_FRAME_BODY_BYTES)
+#define FILE_NAME_BYTES 32u
+
+struct file_batch_header {
+    uint64_t number; /* of the segment */
+    uint64_t offset; /* of this header in it */
+    uint64_t epoch;
+    uint64_t lsn_first; /* of the first record; of the next one if there is none */
+    uint64_t durable;   /* the LSN known durable when this was written */
+    uint64_t bodies_bytes;
+    uint64_t records_checksum;
+    uint32_t records_bytes;
+    uint32_t records_count;
+    bool follows_durable; /* all that stands before it was durable when this was written */
+};
+
+/* A record as it stands in a batch. Its bodies are read with file_frame_body. */
+struct file_frame {
+    struct slice bytes;
+    struct slice bodies; /* FILE_FRAME_BODY_BYTES each */
+    uint32_t bodies_count;
+};
+
+void file_name_write(uint64_t number, char name[FILE_NAME_BYTES]);
+/* The number, or 0 if it is no segment's name. */
+uint64_t file_name_read(const char *name);
+
+/* out: FILE_SEGMENT_HEADER_BYTES. */
+void file_segment_header_encode(char *out, uint64_t seed, uint64_t number, uint64_t capacity);
+/* False if these bytes are not the header of the segment of this number. */
+bool file_segment_header_decode(struct slice bytes, uint64_t seed, uint64_t number,
+                                uint64_t *capacity);
+
+/* out: FILE_BATCH_HEADER_BYTES. */
+void file_batch_header_encode(char *out, uint64_t seed, const struct file_batch_header *header);
+/* False if no header of a batch at this place begins here. */
+bool file_batch_header_decode(struct slice bytes, uint64_t seed, uint64_t number, uint64_t offset,
+                              struct file_batch_header *out);
+/* A quick look before the one above; also true for a header whose end is torn. */
+bool file_batch_header_is_likely(const char *bytes, uint64_t number);
+
+/* What a batch takes in its segment, padding included. */
+uint64_t file_batch_bytes(uint64_t bodies_bytes, uint64_t records_bytes);
+
+/* Takes the next record from *records. False at the end or where the rest is no record. */
+bool file_frame_next(struct slice *records, struct file_frame *out);
+void file_frame_body(const struct file_frame *frame, uint32_t index, struct body_ref *out);
+
+#endif

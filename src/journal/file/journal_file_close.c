@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* journal_file_close.c -- what is appended goes to the disk, then all goes.
+ *
+ * Blocking, and the loop does not run meanwhile. A batch that a pool thread is writing is written
+ * here once more, the same bytes at the same place: whoever is first, it is there when this sync
+ * ends. The struct itself, its files and that batch stay until the pool has let go of them.
+ */
+#include "journal/file/file_house.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+void file_journal_free(struct file_journal *journal) {
+    struct env *env = journal->env;
+    file_batch_drop_all(journal);
+    file_batch_free(journal, journal->committing);
+    for (uint32_t i = 0; i < journal->segments_count; i++) {
+        file_segment_close(journal, journal->segments[i]);
+    }
+    allocator_give_back(&env->allocator, journal->segments);
+    file_segment_close(journal, journal->prepared);
+    env_free(env, journal->prepared_header);
+    env->ops->timer_close(env, journal->retry);
+    env->ops->close(env, journal->lock);
+    env->ops->close(env, journal->directory);
+    env_free(env, journal);
+}
+
+bool file_hold_drop(struct file_journal *journal) {
+    CHECK(journal->holds_count > 0);
+    journal->holds_count--;
+    if (!journal->closed || journal->holds_count > 0) return false;
+    file_journal_free(journal);
+    return true;
+}
+
+/* The segment that is being prepared may be the one that is needed. Its own file or, while it has no
+ * name yet, another one in its place. */
+static int make_segment(struct file_journal *journal, uint64_t number) {
+    if (journal->preparing == FILE_PREPARING_HEADER && journal->prepared->number == number) {
+        int rc = journal->env->ops->write(journal->env, journal->prepared->file, 0,
+                                          journal->prepared_header, FILE_SEGMENT_HEADER_BYTES);
+        if (rc == 0) rc = file_segment_add(journal, journal->prepared);
+        if (rc == 0) journal->prepared = NULL; /* synced with the batch */
+        return rc;
+    }
+    return file_segment_create(journal, number, journal->segment_bytes);
+}
+
+static int write_batch(struct file_journal *journal, struct file_batch *batch) {
+    const struct env_ops *ops = journal->env->ops;
+    struct file_segment *segment = file_segment_find(journal, batch->number);
+    if (segment == NULL) {
+        int rc = make_segment(journal, batch->number);
+        if (rc < 0) return rc;
+        segment = file_segment_find(journal, batch->number);
+    }
+    uint64_t offset = batch->offset;
+    for (size_t i = 0; i < ARRAY_COUNT(batch->pieces); i++) {
+        const struct env_bytes *piece = &batch->pieces[i];
+        if (piece->count == 0) continue;
+        int rc = ops->write(journal->env, segment->file, offset, piece->bytes, piece->count);
+        if (rc < 0) return rc;
+        offset += piece->count;
+    }
+    if (!journal->no_sync) {
+        int rc = ops->sync(journal->env, segment->file);
+        if (rc < 0) return rc;
+    }
+    file_commit_note(journal, batch);
+    return 0;
+}
+
+static int write_all(struct file_journal *journal) {
+    int rc = journal->committing == NULL ? 0 : write_batch(journal, journal->committing);
+    if (journal->filling != NULL && journal->filling->records_count > 0) file_batch_seal(journal);
+    struct list_link *head = &journal->sealed;
+    for (struct list_link *link = head->next; rc == 0 && link != head; link = link->next) {
+        struct file_batch *batch = CONTAINER_OF(link, struct file_batch, link);
+        file_commit_encode(journal, batch, !journal->no_sync);
+        rc = write_batch(journal, batch);
+    }
+    return rc;
+}
+
+/* With durability none this is the moment for it. */
+static int sync_all(struct file_journal *journal) {
+    if (!journal->no_sync) return 0;
+    for (uint32_t i = 0; i < journal->segments_count; i++) {
+        const struct file_segment *segment = journal->segments[i];
+        if (segment->number < journal->unsynced_number) continue;
+        int rc = journal->env->ops->sync(journal->env, segment->file);
+        if (rc < 0) return rc;
+    }
+    journal->lsn_synced = journal->lsn_durable;
+    return 0;
+}
+
+/* The last batch says that all before it is durable: so damage to any is known for what it is. */
+static void finish(struct file_journal *journal) {
+    uint64_t durable_before = journal->lsn_durable;
+    int rc = write_all(journal);
+    if (rc == 0) rc = sync_all(journal);
+    if (rc < 0) {
+        log_printf(journal->log, LOG_ERROR,
+                   "journal: cannot write or sync while closing: %s; nothing after record %" PRIu64
+                   " is promised",
+                   strerror(-rc), journal->lsn_durable);
+        journal->failure = rc;
+    } else {
+        rc = file_write_mark(journal, true);
+        if (rc < 0) {
+            log_printf(journal->log, LOG_WARNING,
+                       "journal: cannot write the closing mark: %s; all records are durable",
+                       strerror(-rc));
+        }
+    }
+    if (journal->failure != 0 || journal->lsn_durable > durable_before) {
+        journal->on_durable(journal->context, journal->lsn_durable, journal->failure);
+    }
+}
+
+void file_close(struct journal *base) {
+    struct file_journal *journal = file_journal_from(base);
+    CHECK(!journal->closed);
+    const struct env_ops *ops = journal->env->ops;
+    journal->holds_count++; /* until the end of this function */
+    journal->closed = true; /* from here on records are taken and forgotten */
+    if (journal->started && journal->failure == 0) finish(journal);
+    file_read_cancel_all(journal);
+    ops->timer_close(journal->env, journal->retry);
+    journal->retry = NULL;
+    ops->close(journal->env, journal->lock); /* the folder is free for the next owner */
+    journal->lock = NULL;
+    file_hold_drop(journal);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* journal_file_open.c -- the folder: its lock, its format, its segments.
+ *
+ *   lock                      held while the journal is open
+ *   format                    text: the format's number, segment_bytes, the seed, a check
+ *   %016x.segment             file_layout.h
+ *   prepared.tmp, format.tmp  not finished; thrown away
+ *
+ * In a new folder the first segment is made before `format`: a folder with a format and without a
+ * segment has lost something, one without a format has not been begun.
+ */
+#include "base/hash.h"
+#include "journal/file/file_house.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT_BYTES_MAX 512u
+
+static int no_start_yet(const char *what, int rc, const struct file_journal *journal) {
+    log_printf(journal->log, LOG_ERROR, "journal: %s: %s; takt does not start", what,
+               strerror(-rc));
+    return rc;
+}
+
+/* The value of `name` in lines of "name value". */
+static struct slice format_value(struct slice text, struct slice name) {
+    struct slice line;
+    while (text.count > 0) {
+        slice_cut(text, '\n', &line, &text);
+        struct slice key;
+        struct slice value;
+        if (slice_cut(line, ' ', &key, &value) && slice_equal(key, name)) return value;
+    }
+    return SLICE_EMPTY;
+}
+
+static bool hex_to_u64(struct slice text, uint64_t *out) {
+    uint8_t bytes[8];
+    if (!hex_read(text, bytes, sizeof bytes)) return false;
+    *out = 0;
+    for (size_t i = 0; i < sizeof bytes; i++) *out = *out << 8 | bytes[i];
+    return true;
+}
+
+static int format_parse(struct file_journal *journal, struct slice text) {
+    uint64_t format = 0;
+    if (!slice_to_u64(format_value(text, SLICE("takt-journal")), UINT32_MAX, &format)) {
+        log_printf(journal->log, LOG_ERROR,
+                   "journal: the file `format` is not takt's; takt does not start");
+        return -EBADMSG;
+    }
+    if (format > FILE_FORMAT) {
+        log_printf(journal->log, LOG_ERROR,
+                   "journal: the folder was written by a newer takt (format %" PRIu64
+                   ", this one reads up to %u); takt does not start",
+                   format, FILE_FORMAT);
+        return -EPROTONOSUPPORT;
+    }
+    uint64_t check;
+    struct slice value = format_value(text, SLICE("check"));
+    bool valid = hex_to_u64(value, &check) && value.bytes - text.bytes > 6;
+    if (valid) {
+        struct slice checked = slice_from(text.bytes, (size_t)(value.bytes - text.bytes) - 6);
+        valid = hash64(checked) == check;
+    }
+    valid = valid && hex_to_u64(format_value(text, SLICE("seed")), &journal->seed) &&
+            slice_to_u64(format_value(text, SLICE("segment_bytes")), FILE_SEGMENT_BYTES_MAX,
+                         &journal->segment_bytes) &&
+            journal->segment_bytes >= FILE_SEGMENT_BYTES_MIN;
+    if (valid) return 0;
+    log_printf(journal->log, LOG_ERROR,
+               "journal: the file `format` is damaged; takt does not start");
+    return -EBADMSG;
+}
+
+static int format_read(struct file_journal *journal) {
+    struct env_file *file = NULL;
+    int rc =
+        journal->env->ops->open(journal->env, journal->directory, FILE_NAME_FORMAT, false, &file);
+    if (rc < 0) return rc;
+    char text[FORMAT_BYTES_MAX];
+    int64_t count = journal->env->ops->read(journal->env, file, 0, text, sizeof text);
+    journal->env->ops->close(journal->env, file);
+    if (count < 0) return (int)count;
+    return format_parse(journal, slice_from(text, (size_t)count));
+}
+
+static int format_write(struct file_journal *journal) {
+    const struct env_ops *ops = journal->env->ops;
+    char text[FORMAT_BYTES_MAX];
+    int count = snprintf(text, sizeof text,
+                         "takt-journal %u\nsegment_bytes %" PRIu64 "\nseed %016" PRIx64 "\n",
+                         FILE_FORMAT, journal->segment_bytes, journal->seed);
+    CHECK(count > 0 && (size_t)count < sizeof text);
+    uint64_t check = hash64(slice_from(text, (size_t)count));
+    count += snprintf(text + count, sizeof text - (size_t)count, "check %016" PRIx64 "\n", check);
+    CHECK((size_t)count < sizeof text);
+
+    struct env_file *file = NULL;
+    int rc = ops->open(journal->env, journal->directory, FILE_NAME_FORMAT_NEW, true, &file);
+    if (rc < 0) return rc;
+    rc = ops->write(journal->env, file, 0, text, (size_t)count);
+    if (rc == 0) rc = ops->sync(journal->env, file);
+    ops->close(journal->env, file);
+    if (rc < 0) return rc;
+    rc = ops->rename(journal->env, journal->directory, FILE_NAME_FORMAT_NEW, FILE_NAME_FORMAT);
+    return rc < 0 ? rc : ops->sync_directory(journal->env, journal->directory);
+}
+
+struct numbers {
+    struct file_journal *journal;
+    uint64_t *list;
+    size_t count;
+    size_t capacity;
+    int rc;
+};
+
+static bool note_name(void *context, const char *name) {
+    struct numbers *numbers = context;
+    uint64_t number = file_name_read(name);
+    if (number == 0) return true;
+    if (numbers->count == FILE_SEGMENTS_MAX) {
+        numbers->rc = -EFBIG;
+        return false;
+    }
+    if (numbers->count == numbers->capacity) {
+        size_t capacity = numbers->capacity == 0 ? 64 : numbers->capacity * 2;
+        uint64_t *list = allocator_resize_array(&numbers->journal->env->allocator, numbers->list,
+                                                capacity, sizeof list[0]);
+        if (list == NULL) {
+            numbers->rc = -ENOMEM;
+            return false;
+        }
+        numbers->list = list;
+        numbers->capacity = capacity;
+    }
+    numbers->list[numbers->count++] = number;
+    return true;
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    const uint64_t *left = a;
+    const uint64_t *right = b;
+    return *left < *right ? -1 : *left > *right;
+}
+
+static int open_segment(struct file_journal *journal, uint64_t number) {
+    const struct env_ops *ops = journal->env->ops;
+    struct file_segment *segment = env_alloc(journal->env, sizeof *segment);
+    if (segment == NULL) return -ENOMEM;
+    segment->number = number;
+    segment->capacity = journal->segment_bytes;
+    char name[FILE_NAME_BYTES];
+    file_name_write(number, name);
+    int rc = ops->open(journal->env, journal->directory, name, false, &segment->file);
+    if (rc < 0) goto fail;
+    char header[FILE_BATCH_HEADER_BYTES];
+    int64_t count = ops->read(journal->env, segment->file, 0, header, sizeof header);
+    rc = count < 0 ? (int)count : 0;
+    if (rc < 0) goto fail;
+    uint64_t capacity;
+    if (file_segment_header_decode(slice_from(header, (size_t)count), journal->seed, number,
+                                   &capacity)) {
+        segment->header_valid =
+            capacity >= FILE_SEGMENT_BYTES_MIN && capacity <= journal->segment_bytes;
+        if (segment->header_valid) segment->capacity = capacity;
+    }
+    rc = file_segment_add(journal, segment);
+    if (rc < 0) goto fail;
+    return 0;
+
+fail:
+    file_segment_close(journal, segment);
+    return rc;
+}
+
+static int open_segments(struct file_journal *journal, const struct numbers *numbers) {
+    for (size_t i = 0; i < numbers->count; i++) {
+        if (i > 0 && numbers->list[i] != numbers->list[i - 1] + 1) {
+            log_printf(journal->log, LOG_ERROR,
+                       "journal: the segment after %016" PRIx64
+                       " is missing, there are later ones; takt does not start",
+                       numbers->list[i - 1]);
+            return -EBADMSG;
+        }
+        int rc = open_segment(journal, numbers->list[i]);
+        if (rc < 0) return no_start_yet("cannot open a segment", rc, journal);
+    }
+    return 0;
+}
+
+/* No format: nothing but what a crash while making the folder leaves may be here. */
+static int begin_folder(struct file_journal *journal, const struct numbers *numbers) {
+    const struct env_ops *ops = journal->env->ops;
+    if (numbers->count > 1 || (numbers->count == 1 && numbers->list[0] != 1)) {
+        log_printf(journal->log, LOG_ERROR,
+                   "journal: there are segments, but the file `format` is missing; takt does not "
+                   "start");
+        return -EBADMSG;
+    }
+    ops->random(journal->env, &journal->seed, sizeof journal->seed);
+    uint64_t capacity = FILE_SEGMENT_BYTES_FIRST;
+    int rc = file_segment_create(journal, 1, capacity);
+    if (rc < 0) return no_start_yet("cannot make the first segment", rc, journal);
+    rc = format_write(journal);
+    return rc < 0 ? no_start_yet("cannot write the file `format`", rc, journal) : 0;
+}
+
+static int open_log(struct file_journal *journal) {
+    const struct env_ops *ops = journal->env->ops;
+    int rc = ops->open(journal->env, journal->directory, FILE_NAME_LOCK, true, &journal->lock);
+    if (rc == 0) rc = ops->lock(journal->env, journal->lock);
+    if (rc == -EWOULDBLOCK) return no_start_yet("another process has the folder", rc, journal);
+    if (rc < 0) return no_start_yet("cannot lock the folder", rc, journal);
+    rc = ops->unlink(journal->env, journal->directory, FILE_NAME_PREPARED);
+    if (rc < 0 && rc != -ENOENT) return no_start_yet("cannot remove a leftover", rc, journal);
+
+    struct numbers numbers = {.journal = journal};
+    rc = ops->list(journal->env, journal->directory, note_name, &numbers);
+    if (rc == 0) rc = numbers.rc;
+    if (rc < 0) {
+        (void)no_start_yet("cannot list the folder", rc, journal);
+        goto done;
+    }
+    if (numbers.count > 1) {
+        qsort(numbers.list, numbers.count, sizeof numbers.list[0], compare_numbers);
+    }
+    rc = format_read(journal);
+    if (rc == -ENOENT) {
+        rc = begin_folder(journal, &numbers);
+    } else if (rc == 0 && numbers.count == 0) {
+        log_printf(journal->log, LOG_ERROR,
+                   "journal: the folder has a format and no segment; takt does not start");
+        rc = -EBADMSG;
+    } else if (rc == 0) {
+        rc = open_segments(journal, &numbers);
+    }
+
+done:
+    allocator_give_back(&journal->env->allocator, numbers.list);
+    return rc;
+}
+
+static const struct journal_ops file_ops = {
+    .replay = file_replay,
+    .start = file_start,
+    .reserve = file_reserve,
+    .append = file_append,
+    .flush = file_flush,
+    .read_body = file_read_body,
+    .carry_below = file_carry_below,
+    .trim = file_trim,
+    .carry_pace = file_carry_pace,
+    .set_live_bytes = file_set_live_bytes,
+    .get_status = file_get_status,
+    .close = file_close,
+};
+
+static int check_options(const struct journal_file_options *options, uint64_t segment_bytes) {
+    const char *wrong = NULL;
+    if (segment_bytes < FILE_SEGMENT_BYTES_MIN || segment_bytes > FILE_SEGMENT_BYTES_MAX ||
+        segment_bytes % 4096 != 0) {
+        wrong = "segment_bytes must be a multiple of 4096 from 4 MiB to 4 GiB";
+    } else if (options->bytes_max != 0 && options->bytes_max / segment_bytes < FILE_SEGMENTS_MIN) {
+        wrong = "bytes_max must allow at least four segments";
+    }
+    if (wrong == NULL) return 0;
+    log_printf(options->log, LOG_ERROR, "journal: %s; takt does not start", wrong);
+    return -EINVAL;
+}
+
+int journal_file_open(const struct journal_file_options *options, struct journal **out) {
+    struct env *env = options->env;
+    uint64_t segment_bytes =
+        options->segment_bytes == 0 ? FILE_SEGMENT_BYTES_DEFAULT : options->segment_bytes;
+    int rc = check_options(options, segment_bytes);
+    if (rc < 0) return rc;
+    struct file_journal *journal = env_alloc(env, sizeof *journal);
+    if (journal == NULL) return -ENOMEM;
+    journal->journal.ops = &file_ops;
+    journal->env = env;
+    journal->log = options->log;
+    journal->segment_bytes = segment_bytes;
+    journal->bytes_max = options->bytes_max;
+    journal->bytes_kept_free =
+        options->bytes_kept_free == 0 ? FILE_KEPT_FREE_DEFAULT : options->bytes_kept_free;
+    journal->no_sync = options->no_sync;
+    journal->accept_damage = options->accept_damage;
+    list_init(&journal->sealed);
+    list_init(&journal->reads);
+
+    rc = env->ops->open_directory(env, options->path, true, &journal->directory);
+    if (rc < 0) {
+        (void)no_start_yet("cannot open the folder", rc, journal);
+        goto fail;
+    }
+    rc = open_log(journal);
+    if (rc < 0) goto fail;
+    *out = &journal->journal;
+    return 0;
+
+fail:
+    file_journal_free(journal);
+    return rc;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* journal_file_room.c -- how much may still be appended, and by whom.
+ *
+ * Room is what is left in the segment that is being filled, the ready ones, and those that may still
+ * be made: within bytes_max, and within what the file system has free beyond bytes_kept_free. The
+ * last segments of it are kept for what must go on.
+ */
+#include "journal/file/file_house.h"
+
+#include <errno.h>
+
+#define ASK_AGAIN_NS ((int64_t)100 * 1000 * 1000)
+
+/* Segments that must be left behind a record of each purpose. */
+static const uint32_t marks[] = {
+    [JOURNAL_FOR_INTAKE] = 2,
+    [JOURNAL_FOR_GROWTH] = 1,
+    [JOURNAL_FOR_DRAIN] = 0,
+};
+
+void file_room_ask(struct file_journal *journal) {
+    journal->room_asked = journal->env->ops->now_mono(journal->env);
+    uint64_t bytes_free = 0;
+    int rc = journal->env->ops->free_bytes(journal->env, journal->directory, &bytes_free);
+    if (rc < 0) return; /* no answer is no reason to refuse: the last one stands */
+    uint64_t possible = 0;
+    if (bytes_free > journal->bytes_kept_free) {
+        possible = (bytes_free - journal->bytes_kept_free) / journal->segment_bytes;
+    }
+    if (journal->bytes_max != 0) {
+        uint64_t bytes = 0;
+        for (uint32_t i = 0; i < journal->segments_count; i++) {
+            bytes += journal->segments[i]->capacity;
+        }
+        if (journal->preparing != FILE_PREPARING_NOTHING) bytes += journal->segment_bytes;
+        uint64_t allowed = 0;
+        if (bytes < journal->bytes_max)
+            allowed = (journal->bytes_max - bytes) / journal->segment_bytes;
+        if (allowed < possible) possible = allowed;
+    }
+    if (possible > FILE_SEGMENTS_MAX) possible = FILE_SEGMENTS_MAX;
+    journal->segments_possible = possible;
+}
+
+/* What is left in the segment that is being filled. */
+static int64_t rest_bytes(const struct file_journal *journal, uint64_t *number) {
+    uint64_t offset = journal->next_offset;
+    *number = journal->next_number;
+    if (journal->filling != NULL) {
+        const struct file_batch *batch = journal->filling;
+        *number = batch->number;
+        offset = batch->offset + file_batch_bytes(batch->bodies.count, batch->records.count);
+    }
+    uint64_t oldest = journal->segments[0]->number;
+    uint64_t capacity = *number - oldest < journal->segments_count
+                            ? journal->segments[*number - oldest]->capacity
+                            : journal->segment_bytes;
+    return (int64_t)capacity - (int64_t)offset;
+}
+
+/* Whole segments behind it, those being made included; negative when batches wait for one that
+ * cannot be made. */
+static int64_t whole_segments(const struct file_journal *journal, uint64_t number) {
+    uint64_t newest = journal->segments[journal->segments_count - 1]->number;
+    if (journal->preparing != FILE_PREPARING_NOTHING) newest++;
+    return (int64_t)(newest - number) + (int64_t)journal->segments_possible;
+}
+
+static int64_t room_bytes(const struct file_journal *journal, size_t bytes_count) {
+    uint64_t number;
+    int64_t rest = rest_bytes(journal, &number);
+    int64_t whole = whole_segments(journal, number) * (int64_t)journal->segment_bytes;
+    int64_t needed = (int64_t)file_batch_bytes(bytes_count, FILE_FRAME_BYTES_MAX);
+    if (needed > rest) rest = 0; /* it goes into the next one, and the rest is lost */
+    return rest + whole - needed;
+}
+
+int file_room_check(struct file_journal *journal, enum journal_purpose purpose,
+                    size_t bytes_count) {
+    int64_t wanted = (int64_t)marks[purpose] * (int64_t)journal->segment_bytes;
+    /* It is asked often and answered from memory; the file system itself only now and then. */
+    struct mono_time now = journal->env->ops->now_mono(journal->env);
+    if (now.ns - journal->room_asked.ns >= ASK_AGAIN_NS) file_room_ask(journal);
+    return room_bytes(journal, bytes_count) >= wanted ? 0 : -ENOSPC;
+}
+
+uint64_t file_room_for_intake(const struct file_journal *journal) {
+    int64_t room = room_bytes(journal, 0);
+    room -= (int64_t)marks[JOURNAL_FOR_INTAKE] * (int64_t)journal->segment_bytes;
+    return room < 0 ? 0 : (uint64_t)room;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* journal_file_start.c -- makes the end of the log final, and takes it over.
+ *
+ * What replay gave out may be in the page cache only (the last takt was killed between write and
+ * sync): it is synced. What lies behind the end is made worthless by a batch of the new epoch, which
+ * has no records; only when that is durable too are records taken.
+ */
+#include "journal/file/file_house.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define KEPT_READY 2u
+
+/* Segments behind the end: the ready ones stay, what a crash or accepted damage left goes. */
+static int remove_leftovers(struct file_journal *journal) {
+    const struct file_segment *last = file_segment_find(journal, journal->next_number);
+    CHECK(last != NULL);
+    uint64_t kept_max = journal->next_number + KEPT_READY;
+    for (uint32_t i = journal->segments_count; i > 0; i--) {
+        const struct file_segment *segment = journal->segments[i - 1];
+        if (segment->number <= journal->next_number) break;
+        bool is_ready = segment->header_valid && segment->capacity == journal->segment_bytes;
+        if (is_ready && segment->number <= kept_max) continue;
+        /* Those behind it would stand behind a gap. */
+        while (journal->segments_count >= i) {
+            int rc = file_segment_unlink(journal, journal->segments_count - 1);
+            if (rc < 0) return rc;
+        }
+    }
+    return 0;
+}
+
+/* A segment's own header may be what was damaged, and accepted. */
+static int repair_header(struct file_journal *journal, struct file_segment *segment) {
+    if (segment->header_valid) return 0;
+    char *header = env_alloc(journal->env, FILE_SEGMENT_HEADER_BYTES);
+    if (header == NULL) return -ENOMEM;
+    uint64_t size = 0;
+    int rc = journal->env->ops->size(journal->env, segment->file, &size);
+    if (rc == 0) {
+        segment->capacity =
+            size < journal->segment_bytes ? size / 4096 * 4096 : journal->segment_bytes;
+        if (segment->capacity < FILE_SEGMENT_BYTES_MIN) segment->capacity = journal->segment_bytes;
+        file_segment_header_encode(header, journal->seed, segment->number, segment->capacity);
+        rc = journal->env->ops->write(journal->env, segment->file, 0, header,
+                                      FILE_SEGMENT_HEADER_BYTES);
+    }
+    if (rc == 0) rc = journal->env->ops->sync(journal->env, segment->file);
+    if (rc == 0) segment->header_valid = true;
+    env_free(journal->env, header);
+    return rc;
+}
+
+static int sync_tail(struct file_journal *journal) {
+    for (uint32_t i = journal->unsynced_index; i < journal->segments_count; i++) {
+        if (journal->segments[i]->number > journal->next_number) break;
+        int rc = journal->env->ops->sync(journal->env, journal->segments[i]->file);
+        if (rc < 0) return rc;
+    }
+    journal->lsn_synced = journal->lsn_appended;
+    return 0;
+}
+
+int file_write_mark(struct file_journal *journal, bool sync) {
+    uint64_t bytes_count = file_batch_bytes(0, 0);
+    if (journal->next_offset + bytes_count > file_segment_capacity(journal, journal->next_number)) {
+        journal->next_number++;
+        journal->next_offset = FILE_SEGMENT_HEADER_BYTES;
+    }
+    struct file_segment *segment = file_segment_find(journal, journal->next_number);
+    if (segment == NULL) {
+        int rc = file_segment_create(journal, journal->next_number, journal->segment_bytes);
+        if (rc < 0) return rc;
+        segment = file_segment_find(journal, journal->next_number);
+    }
+    struct file_batch mark = {.number = journal->next_number,
+                              .offset = journal->next_offset,
+                              .lsn_first = journal->lsn_durable + 1};
+    file_commit_encode(journal, &mark, sync);
+    char bytes[FILE_BATCH_HEADER_BYTES + FILE_BATCH_ALIGN] = {0};
+    memcpy(bytes, mark.header, sizeof mark.header);
+    const struct env_ops *ops = journal->env->ops;
+    int rc = ops->write(journal->env, segment->file, mark.offset, bytes, (size_t)bytes_count);
+    if (rc == 0 && sync) rc = ops->sync(journal->env, segment->file);
+    if (rc < 0) return rc;
+    journal->next_offset += bytes_count;
+    if (mark.offset == FILE_SEGMENT_HEADER_BYTES) segment->lsn_first = mark.lsn_first;
+    return 0;
+}
+
+static int take_over(struct file_journal *journal) {
+    int rc = remove_leftovers(journal);
+    if (rc < 0) return rc;
+    rc = repair_header(journal, file_segment_find(journal, journal->next_number));
+    if (rc < 0) return rc;
+    if (!journal->no_sync) {
+        rc = sync_tail(journal);
+        if (rc < 0) return rc;
+    }
+    journal->lsn_durable = journal->lsn_appended;
+    journal->unsynced_number = journal->segments[journal->unsynced_index]->number;
+    return file_write_mark(journal, !journal->no_sync);
+}
+
+int file_start(struct journal *base, journal_durable_fn *on_durable, void *context) {
+    struct file_journal *journal = file_journal_from(base);
+    CHECK(journal->replayed && !journal->started);
+    journal->prepared_header = env_alloc(journal->env, FILE_SEGMENT_HEADER_BYTES);
+    if (journal->prepared_header == NULL) return -ENOMEM;
+    int rc = file_prepare_open(journal);
+    if (rc == 0) rc = take_over(journal);
+    if (rc < 0) {
+        log_printf(journal->log, LOG_ERROR,
+                   "journal: cannot take over the folder: %s; takt does not start", strerror(-rc));
+        return rc;
+    }
+    journal->on_durable = on_durable;
+    journal->context = context;
+    journal->started = true;
+    file_room_ask(journal);
+    file_prepare(journal);
+    return 0;
+}
