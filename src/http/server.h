@@ -3,7 +3,12 @@
  *
  * A request is given to the handler whole (its body in memory, up to the handler's limit) and is
  * answered later, once, from anywhere on the loop. Pipelined requests of one connection are handled
- * one after the other. Keep-alive, Expect: 100-continue, HEAD, chunked request bodies.
+ * one after the other. Keep-alive, Expect: 100-continue, HEAD, chunked request bodies. An upgrade is
+ * not taken, a trailer is read over.
+ *
+ * A client that ends its side is gone, also if it has only shut down sending: its open request is
+ * closed. Heads must be sound (CRLF, no folded lines, one Host) and say a body's length in one way;
+ * what could be read in two ways is refused with 400.
  */
 #ifndef TAKT_HTTP_SERVER_H
 #define TAKT_HTTP_SERVER_H
@@ -39,8 +44,10 @@ struct http_request {
 
 struct http_response {
     int status;
-    const char *content_type;          /* NULL: none */
-    const struct http_header *headers; /* further ones; borrowed for the call */
+    const char *content_type; /* NULL: none */
+    /* Further ones; borrowed for the call. CR, LF and NUL become spaces. Date, Content-Length and
+     * Connection are the server's. */
+    const struct http_header *headers;
     uint32_t headers_count;
     struct slice body; /* borrowed for the call: copied, or written at once */
 };
@@ -52,10 +59,11 @@ struct http_handler {
     /* The request is whole. Answer with http_respond now or later. */
     void (*on_request)(void *context, struct http_request *request);
     /* The client went away before the answer: the request is gone after this call, http_respond
-     * must not be called any more. Never runs inside on_request. */
+     * must not be called any more. Never runs inside on_request or http_respond. */
     void (*on_closed)(void *context, struct http_request *request);
-    /* Build the answer to a request that is refused before on_request (400, 408, 413, 431, 503):
-     * fills *response (memory from the arena). May be NULL: plain text. */
+    /* Build the answer to a request that is refused before on_request (400, 408, 413, 431, 503,
+     * 505); the connection ends after it. Fills *response (memory from the arena); its status stays
+     * the given one. May be NULL: plain text. */
     void (*on_refused)(void *context, struct arena *arena, int status,
                        struct http_response *response);
 };
@@ -77,16 +85,18 @@ TAKT_MUST_USE int http_server_open(const struct http_server_options *options,
 const char *http_server_address(const struct http_server *server);
 /* Accept no more; answers under way go out; idle connections close. */
 void http_server_stop(struct http_server *server);
-/* Close all connections (on_closed runs for each open request) and free. NULL is allowed. */
+/* Close all connections (on_closed runs for each open request, inside this call) and free. NULL is
+ * allowed. Not from inside on_request. The loop must turn once more, as env_close_real lets it. */
 void http_server_close(struct http_server *server);
 
 /* The first header of that name, or an empty slice. */
 struct slice http_request_header(const struct http_request *request, struct slice name);
 /* Answer. The request is gone after it. */
 void http_respond(struct http_request *request, const struct http_response *response);
-/* Percent-decode ('+' stays). False for a broken sequence or out of memory. */
+/* Percent-decode ('+' stays). False for a broken sequence or out of memory. *out may be `text`. */
 TAKT_MUST_USE bool http_decode_percent(struct arena *arena, struct slice text, struct slice *out);
-/* The decoded value of the first query parameter of that name; false if there is none. */
+/* The decoded value of the first query parameter of that name; false if there is none, or it
+ * cannot be decoded. */
 bool http_query_value(const struct http_request *request, struct slice name, struct slice *out);
 
 #endif

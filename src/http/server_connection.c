@@ -374,7 +374,8 @@ static int admit_body(struct connection *connection) {
     connection->body_progress = 0;
     put_off_deadline(connection);
     connection->body_bytes_max = server->handler->body_bytes_max(server->context, request);
-    CHECK(connection->body_bytes_max <= SIZE_MAX / 4); /* sums with it stay sums */
+    /* Sums with it must stay sums. */
+    if (connection->body_bytes_max > SIZE_MAX / 4) connection->body_bytes_max = SIZE_MAX / 4;
     if (connection->content_length > connection->body_bytes_max) return -413;
 
     bool is_here = connection->input_count - connection->input_start - connection->head_end >=

@@ -456,6 +456,51 @@ TEST(bad_requests_are_refused) {
     expect_refusal("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1 505 ");
 }
 
+/* A large request that came behind another one, while reading was paused, arrives whole with its
+ * headers, although its bytes have moved. */
+TEST(a_large_request_behind_another_one_arrives_whole) {
+    struct fixture fixture = {.parks = true};
+    fixture_open(&fixture, (struct http_server_options){0});
+    struct client client = client_open(&fixture);
+    static char body[100000];
+    memset(body, 'b', sizeof body);
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "PUT /2?q value %zu:%u", sizeof body,
+             sum_of(slice_from(body, sizeof body)));
+    say(&fixture, &client,
+        "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
+        "PUT /2?q HTTP/1.1\r\nX-Test: value\r\nContent-Length: 100000\r\nHost: x\r\n\r\n");
+    client_send(&fixture, &client, body, sizeof body);
+    EXPECT(reaches(&fixture, &client, &fixture.requests_count, 1));
+    EXPECT_STRING(fixture.last, "GET /1?  0:0");
+    for (int i = 0; i < 10; i++) turn(&fixture);
+    EXPECT(slice_equal_string(fixture.open[0]->path, "/1"));
+    fixture.open_count = 0;
+    fixture.parks = false;
+    answer(&fixture, fixture.open[0]);
+    EXPECT(reaches(&fixture, &client, &fixture.requests_count, 2));
+    EXPECT_STRING(fixture.last, wanted);
+    EXPECT(hears(&fixture, &client, "Content-Length: 100000\r\n", 1));
+    client_close(&client);
+    fixture_close(&fixture);
+}
+
+/* A client that offers another protocol is answered in this one. */
+TEST(an_upgrade_is_not_taken) {
+    struct fixture fixture = {0};
+    fixture_open(&fixture, (struct http_server_options){0});
+    struct client client = client_open(&fixture);
+    for (int i = 0; i < 2; i++)
+        say(&fixture, &client,
+            "POST / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade\r\n"
+            "Content-Length: 2\r\n\r\nok"
+            "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n");
+    EXPECT(hears(&fixture, &client, "\r\n\r\nhello", 2));
+    EXPECT(hears(&fixture, &client, "\r\n\r\nok", 2));
+    client_close(&client);
+    fixture_close(&fixture);
+}
+
 /* HEAD and 204 have no body, and the next answer is where it is expected. */
 TEST(some_answers_have_no_body) {
     struct fixture fixture = {0};
@@ -693,6 +738,67 @@ TEST(garbage_does_no_harm) {
     EXPECT(hears(&fixture, &client, "hello", 1));
     client_close(&client);
     fixture_close(&fixture);
+}
+
+/* One allocation fails, the countdown-th from now. */
+struct failing {
+    struct allocator inner;
+    int countdown;
+};
+
+static void *failing_resize(void *context, void *memory, size_t bytes_count) {
+    struct failing *failing = context;
+    if (bytes_count > 0 && failing->countdown-- == 0) return NULL;
+    return failing->inner.resize(failing->inner.context, memory, bytes_count);
+}
+
+/* A request that needs each kind of memory, on a server whose n-th allocation fails. True if one
+ * did. */
+static bool serve_without_memory(struct fixture *fixture, struct failing *failing) {
+    static const char request[] = "PUT /big HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n";
+    static const char body[40000] = {0};
+    struct client client = client_open(fixture);
+    client_send(fixture, &client, request, sizeof request - 1);
+    client_send(fixture, &client, body, sizeof body);
+    for (int i = 0; i < 20 && !client.ended; i++) turn(fixture);
+    bool has_failed = failing->countdown < 0;
+    if (!has_failed) EXPECT(hears(fixture, &client, "HTTP/1.1 200 OK", 1));
+    client_close(&client);
+    failing->countdown = -1;
+    client = client_open(fixture);
+    say(fixture, &client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT(hears(fixture, &client, "hello", 1));
+    client_close(&client);
+    return has_failed;
+}
+
+/* Whichever allocation fails, that client alone is failed: the next one is served, nothing leaks. */
+TEST(running_out_of_memory_fails_one_client) {
+    int served_count = 0;
+    bool has_failed = true;
+    for (int n = 0; n < 50 && has_failed; n++) {
+        struct fixture fixture = {.body_max = BODY_MAX, .big_answer_bytes = 8u * 1024 * 1024};
+        fixture.big_answer = calloc(1, fixture.big_answer_bytes);
+        EXPECT_INT(env_open_real(&fixture.env), 0);
+        struct failing failing = {.inner = fixture.env->allocator, .countdown = n};
+        fixture.env->allocator = (struct allocator){.resize = failing_resize, .context = &failing};
+        struct http_server_options options = {.env = fixture.env,
+                                              .address = "127.0.0.1:0",
+                                              .handler = &handler,
+                                              .context = &fixture,
+                                              .idle_timeout_ms = 40};
+        int rc = http_server_open(&options, &fixture.server);
+        EXPECT(rc == 0 || (rc == -ENOMEM && failing.countdown < 0));
+        if (rc == 0) {
+            has_failed = serve_without_memory(&fixture, &failing);
+            served_count++;
+        }
+        fixture.env->allocator = failing.inner;
+        fixture_close(&fixture);
+        free(fixture.big_answer);
+    }
+    EXPECT(!has_failed); /* the last round had all it asked for */
+    EXPECT(served_count > 5);
 }
 
 /* A header value cannot begin another header. */
