@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "journal/file/journal_test_kit.h"
+#include "journal_kit.h"
 
 #include <sys/wait.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* journal_test_kit.h -- for the tests of this folder: a real folder, the real loop, a journal whose
+/* journal_kit.h -- for the tests of the file house: a real folder, the real loop, a journal whose
  * records are numbered texts, and what it said.
  */
-#ifndef TAKT_JOURNAL_FILE_JOURNAL_TEST_KIT_H
-#define TAKT_JOURNAL_FILE_JOURNAL_TEST_KIT_H
+#ifndef TAKT_TEST_JOURNAL_KIT_H
+#define TAKT_TEST_JOURNAL_KIT_H
 
 #include "base/hash.h"
 #include "journal/file/file_house.h"
