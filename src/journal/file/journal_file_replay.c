@@ -278,7 +278,7 @@ static int replay_all(struct replay *replay) {
                                         .number = oldest->number,
                                         .offset = FILE_SEGMENT_HEADER_BYTES,
                                         .lsn = oldest->number == 1 ? 1 : 0,
-                                        .epoch = 1};
+                                        .epoch = 0};
     struct found_batch batch;
     struct found_batch next;
     bool has_next = false;
