@@ -41,6 +41,18 @@ static void *replay_failed(struct broker *broker, int result) {
     return NULL;
 }
 
+void root_count(struct broker *broker, enum thing_kind kind, uint64_t number) {
+    struct root *root = pool_find(&broker->pools[THING_ROOT], 0);
+    if (root == NULL || kind == THING_ROOT || kind == THING_PIECE) return;
+    if (kind == THING_QUEUE) {
+        if (root->next_queue_id <= number) root->next_queue_id = (uint32_t)number + 1;
+    } else if (kind == THING_LINE) {
+        if (root->next_line_id <= number) root->next_line_id = (uint32_t)number + 1;
+    } else if (root->next_number <= number) {
+        root->next_number = number + 1;
+    }
+}
+
 void *thing_make(struct broker *broker, enum thing_kind kind, struct broker_ref ref,
                  uint64_t home) {
     struct pool *pool = &broker->pools[kind];
@@ -53,6 +65,7 @@ void *thing_make(struct broker *broker, enum thing_kind kind, struct broker_ref 
     CHECK(ref.number != 0);
     struct thing *thing = pool_take(pool, ref.slot);
     thing->number = ref.number;
+    root_count(broker, kind, ref.number);
     if (!thing_rows[kind].has_home) return thing;
     thing->home = home;
     home_append(broker, handle_make(kind, ref.slot));

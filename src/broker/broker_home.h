@@ -11,6 +11,8 @@
  * NULL only during replay, and broker->replay_result then says why: no memory, or the record is
  * broken (the slot is beyond the maximum or taken by another number). */
 void *thing_make(struct broker *broker, enum thing_kind kind, struct broker_ref ref, uint64_t home);
+/* The root's counter is above this number from now on. thing_make does it. */
+void root_count(struct broker *broker, enum thing_kind kind, uint64_t number);
 /* Out of the list, slot free. Its own parts must be gone. */
 void thing_free(struct broker *broker, enum thing_kind kind, uint32_t slot);
 /* It was written again at `home`: to the end of the list. */

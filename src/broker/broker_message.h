@@ -12,6 +12,8 @@
 
 /* ---- stores ---- */
 
+/* Memory for so many new stores. */
+TAKT_MUST_USE bool stores_reserve(struct broker *broker, uint32_t stores_count);
 /* The store; during replay a shell if it is missing; NULL only with broker->replay_result set. */
 struct store *store_for(struct broker *broker, struct broker_ref ref);
 struct broker_ref store_ref(const struct broker *broker, uint32_t slot);
@@ -22,7 +24,9 @@ struct store *store_make(struct broker *broker, struct broker_ref ref, struct br
 TAKT_MUST_USE bool store_reserve(struct broker *broker, struct store *store, uint32_t more_count);
 /* It has no queue any more: the sweep's. */
 void store_bury(struct broker *broker, uint32_t slot);
-/* An empty one, out of the graves' list if it is in it. */
+/* Whether it is a grave that can be swept may have changed (the functions below call it). */
+void store_update_grave(struct broker *broker, struct store *store);
+/* An empty one. */
 void store_free(struct broker *broker, uint32_t slot);
 static inline bool store_is_grave(const struct store *store) {
     return !store->is_shell && store->queue == BROKER_NONE;

@@ -13,8 +13,12 @@ bytes_fn bytes_queue, bytes_send, bytes_receive, bytes_handles, bytes_step, byte
 
 /* The queue that a plain command names, or NULL: it is refused then. */
 struct queue *deciding_queue(struct deciding *deciding, struct slice name);
-struct broker_ref queue_ref(const struct broker *broker, uint32_t slot);
-uint32_t queue_slot_of(const struct broker *broker, const struct queue *queue);
+struct broker_ref queue_ref(const struct queue *queue);
+struct broker_ref queue_store_ref(const struct queue *queue);
+struct queue_settings queue_get_settings(const struct queue *queue);
+void queue_set_settings(struct queue *queue, const struct queue_settings *settings);
+void queue_encode_settings(struct buffer *out, const struct queue_settings *settings);
+struct queue_settings queue_decode_settings(struct decoder *in); /* borrowed from the record */
 /* The queue its dead letters go to, or NULL. */
 struct queue *queue_dead_queue(const struct broker *broker, const struct queue *queue);
 /* Past its retention: as good as gone, though no record has said so yet. Not at a station. */

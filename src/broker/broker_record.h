@@ -59,8 +59,10 @@ struct deciding {
     const struct command *command;
     const struct broker_given *given;
     struct broker_decision *decision;
-    int64_t now_ms;                         /* never less than the last record's */
-    uint64_t next_number;                   /* of the next new thing */
+    int64_t now_ms;       /* never less than the last record's */
+    uint64_t next_number; /* of the next new thing */
+    uint32_t next_queue_id;
+    uint32_t next_line_id;
     uint32_t next_slots[THING_KINDS_COUNT]; /* where to look for the next free slot */
 };
 typedef void decide_fn(struct deciding *deciding);

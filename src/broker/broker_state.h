@@ -113,6 +113,7 @@ struct queue {
     char name[BROKER_NAME_BYTES_MAX];
     char dead_name[BROKER_NAME_BYTES_MAX];
     /* derived */
+    uint32_t slot;
     struct timer timer;
     struct event_link event;
     uint32_t left; /* the ordered index of names, see broker_names.h: slots */
@@ -128,14 +129,14 @@ struct store {
     uint64_t queue_number;
     bool is_station; /* of a station's queue or dead queue: its messages have pieces */
     /* derived */
+    uint32_t slot;
     bool is_shell;
     struct heap visible; /* message slots by number */
     struct heap timed;   /* message slots by (deadline, number): delayed or in flight */
     uint32_t in_flight_count;
     uint32_t delayed_count;
     uint32_t leased_count; /* in the hands of sessions: in no heap */
-    uint32_t grave_next;   /* slots; graves in the order in which they were dug */
-    uint32_t grave_previous;
+    uint32_t grave_index;  /* in broker->graves; BROKER_NONE: not in it */
 };
 
 /* Where a message is: exactly one. */
@@ -305,8 +306,7 @@ struct broker {
     struct map *queues_by_name;
     struct map *queues_by_id;
     uint32_t names_root;   /* slot of a queue */
-    uint32_t graves_first; /* slots of stores */
-    uint32_t graves_last;
+    struct heap graves;    /* slots of stores that are graves and can be swept, by number */
     uint64_t graved_count; /* messages in graves */
     uint32_t events_first; /* handles */
     uint32_t events_last;
