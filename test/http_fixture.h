@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define OPEN_MAX_TEST 8
+#define OPEN_MAX_TEST 256
 #define PATIENCE_MS 5000 /* a test that waits so long has failed */
 #define BODY_MAX (3u * 1024 * 1024)
 
@@ -28,7 +28,8 @@
 struct fixture {
     struct env *env;
     struct http_server *server;
-    bool parks; /* keep the request instead of answering it */
+    bool parks;          /* keep the request instead of answering it */
+    bool answers_others; /* and answer the oldest one that is kept */
     bool refuses_in_words;
     uint32_t requests_count;
     uint32_t closed_count;
@@ -81,6 +82,12 @@ static inline void on_request(void *context, struct http_request *request) {
     if (!fixture->parks) {
         answer(fixture, request);
         return;
+    }
+    if (fixture->answers_others && fixture->open_count > 0) {
+        struct http_request *oldest = fixture->open[0];
+        fixture->open_count--;
+        memmove(fixture->open, fixture->open + 1, fixture->open_count * sizeof oldest);
+        answer(fixture, oldest);
     }
     CHECK(fixture->open_count < OPEN_MAX_TEST);
     fixture->open[fixture->open_count++] = request;

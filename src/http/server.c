@@ -3,7 +3,7 @@
  *
  * http_server_close closes every handle; libuv confirms each on a later turn of the loop, and the
  * last one frees the server. One ticker looks at all connections about four times in an idle
- * timeout, so a deadline is met up to a quarter late and costs nothing to move.
+ * timeout, so a deadline is met up to a half late and costs nothing to move.
  */
 #include "http/server_internal.h"
 
@@ -131,6 +131,7 @@ static void on_idle(uv_idle_t *idler) {
 
 void server_add_ready(struct connection *connection) {
     struct http_server *server = connection->server;
+    CHECK(list_is_empty(&connection->ready_link));
     list_append(&server->ready, &connection->ready_link);
     CHECK(uv_idle_start(&server->idler, on_idle) == 0);
 }

@@ -52,6 +52,7 @@ static int64_t now_ms(const struct connection *connection) {
 
 static void put_off_deadline(struct connection *connection) {
     connection->deadline_ms = now_ms(connection) + connection->server->timeout_ms;
+    connection->is_overdue = false;
 }
 
 bool connection_is_idle(const struct connection *connection) {
@@ -178,6 +179,7 @@ static void linger(struct connection *connection) {
     int64_t timeout_ms = connection->server->timeout_ms;
     if (timeout_ms > HTTP_LINGER_MS_MAX) timeout_ms = HTTP_LINGER_MS_MAX;
     connection->deadline_ms = now_ms(connection) + timeout_ms;
+    connection->is_overdue = false;
     if (rc < 0) {
         connection_close(connection);
     } else if (!connection->processing) {
@@ -410,6 +412,7 @@ static int advance(struct connection *connection) {
 
 void connection_process(struct connection *connection) {
     CHECK(!connection->processing);
+    list_remove(&connection->ready_link);
     connection->processing = true;
     while (connection->state == CONNECTION_READING &&
            connection->input_start < connection->input_count) {
@@ -437,6 +440,12 @@ void connection_look(struct connection *connection, int64_t time_ms) {
         return;
     }
     if (time_ms < connection->deadline_ms) return;
+    /* Timers run before input. When it was the loop that was late, what the client has sent is still
+     * unread: it gets one more round. */
+    if (!connection->is_overdue) {
+        connection->is_overdue = true;
+        return;
+    }
     size_t unsent_bytes = uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp);
     if (connection->writes_pending > 0 && unsent_bytes < connection->unsent_bytes) {
         connection->unsent_bytes = unsent_bytes; /* slow, but taking */

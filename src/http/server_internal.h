@@ -79,6 +79,7 @@ struct connection {
     uint32_t writes_pending;
     size_t unsent_bytes; /* at the last look, to see whether the client takes anything */
     int64_t deadline_ms; /* of uv_now; INT64_MAX while the handler has the request */
+    bool is_overdue;     /* the ticker has seen the deadline pass once */
     size_t lingered_bytes;
 
     /* input[0, input_start): done with. [input_start, input_count): the request and what follows.

@@ -2,6 +2,8 @@
 /* The life of connections: answers, ends, clients that go away, limits, failures. */
 #include "http_fixture.h"
 
+#define RANDOM_CLIENTS 4
+
 /* A plain request is answered, and the connection serves the next one too. */
 TEST(a_connection_serves_one_request_after_the_other) {
     struct fixture fixture = {0};
@@ -325,6 +327,100 @@ TEST(running_out_of_memory_fails_one_client) {
     }
     EXPECT(!has_failed); /* the last round had all it asked for */
     EXPECT(served_count > 5);
+}
+
+/* Between b's and c's requests, which answer a's, a's own input is read: its bytes wait to be parsed
+ * once, not twice. */
+TEST(a_connection_is_ready_once) {
+    struct fixture fixture = {.parks = true, .answers_others = true};
+    fixture_open(&fixture, (struct http_server_options){0});
+    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct client a = client_open(&fixture);
+    struct client b = client_open(&fixture);
+    struct client c = client_open(&fixture);
+    say(&fixture, &a, request);
+    EXPECT(reaches(&fixture, &a, &fixture.requests_count, 1));
+    for (int i = 0; i < 3; i++) say(&fixture, &a, request);
+    for (int i = 0; i < 10; i++) turn(&fixture);
+    EXPECT_INT(fixture.requests_count, 1);
+    say(&fixture, &b, request);
+    say(&fixture, &a, request);
+    say(&fixture, &c, request);
+    EXPECT(reaches(&fixture, &a, &fixture.requests_count, 5)); /* a, b, a, c, a */
+    EXPECT_INT(fixture.open_count, 1);
+    fixture.parks = fixture.answers_others = false;
+    answer(&fixture, fixture.open[0]);
+    EXPECT(hears(&fixture, &a, "hello", 5));
+    client_close(&a);
+    client_close(&b);
+    client_close(&c);
+    fixture_close(&fixture);
+}
+
+static uint64_t next_random(uint64_t *seed) {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed >> 8;
+}
+
+/* One random step of one of the clients, which all send the same stream of requests in pieces. */
+static void step_randomly(struct fixture *fixture, struct client *client, size_t *sent,
+                          struct slice stream, uint64_t *seed, uint32_t *answered_count) {
+    uint64_t choice = next_random(seed) % 100;
+    if (choice < 50) {
+        size_t count = (size_t)(next_random(seed) % (next_random(seed) % 3 == 0 ? 6000 : 60));
+        if (count > stream.count - *sent) count = stream.count - *sent;
+        ssize_t rc = count == 0 ? 0 : send(client->fd, stream.bytes + *sent, count, MSG_NOSIGNAL);
+        if (rc > 0) *sent += (size_t)rc;
+    } else if (choice < 75 && fixture->open_count > 0) {
+        uint32_t at = (uint32_t)(next_random(seed) % fixture->open_count);
+        struct http_request *request = fixture->open[at];
+        fixture->open[at] = fixture->open[--fixture->open_count];
+        ++*answered_count;
+        answer(fixture, request);
+    } else if (choice < 95) {
+        turn(fixture);
+        client_read(client);
+    } else if (choice == 95 || client->ended) {
+        client_close(client);
+        *client = client_open(fixture);
+        *sent = 0;
+    } else if (choice == 96) {
+        shutdown(client->fd, SHUT_WR);
+    }
+}
+
+/* Clients that send, wait, read and leave at random, and a handler that answers at random: each
+ * request that it was given is answered or closed, once. */
+TEST(every_request_ends_once) {
+    static const char pieces[] =
+        "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
+        "POST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+        "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n";
+    static char stream[200 * sizeof pieces];
+    for (size_t i = 0; i < 200; i++)
+        memcpy(stream + i * (sizeof pieces - 1), pieces, sizeof pieces - 1);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct fixture fixture = {.parks = true};
+        fixture_open(&fixture, (struct http_server_options){0});
+        struct client clients[RANDOM_CLIENTS];
+        size_t sent[RANDOM_CLIENTS] = {0};
+        uint32_t answered_count = 0;
+        uint64_t random = seed * 0x9e3779b97f4a7c15u;
+        for (int i = 0; i < RANDOM_CLIENTS; i++) clients[i] = client_open(&fixture);
+        for (int i = 0; i < 2000; i++) {
+            size_t at = next_random(&random) % RANDOM_CLIENTS;
+            step_randomly(&fixture, &clients[at], &sent[at],
+                          slice_from(stream, 200 * (sizeof pieces - 1)), &random, &answered_count);
+            EXPECT_INT(fixture.requests_count,
+                       answered_count + fixture.closed_count + fixture.open_count);
+        }
+        EXPECT(answered_count > 50);
+        for (int i = 0; i < RANDOM_CLIENTS; i++) client_close(&clients[i]);
+        fixture_close(&fixture);
+        EXPECT_INT(fixture.requests_count, answered_count + fixture.closed_count);
+    }
 }
 
 /* A header value cannot begin another header. */
