@@ -159,6 +159,10 @@ struct peek_message {
 uint32_t broker_peek(const struct broker *broker, struct slice queue, struct peek_message *out,
                      uint32_t max);
 
+/* How many bytes its body has: what a hand-off's outputs are compared with. A kit has none of its own:
+ * UINT64_MAX. 0: there is no such message. */
+uint64_t broker_message_bytes(const struct broker *broker, struct broker_ref message);
+
 struct line_view {
     struct broker_ref ref;
     struct slice name;

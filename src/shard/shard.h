@@ -23,12 +23,18 @@ struct shard_options {
     /* The journal has failed or was fenced: nothing more will be answered OK. Runs once. */
     void (*on_failure)(void *context, int result);
     void *context;
+    /* How long after an answer is released its body_refs may still be given to shard_read_body
+     * (a read that has begun always ends well). 0: 5,000. */
+    int64_t refs_good_ms;
 };
 
-/* Replays the whole journal, starts it, ends the sessions of earlier lives. 0; -EBADMSG, … The
- * caller has made sure that the workers of earlier lives are gone. */
+/* Replays the whole journal, starts it, ends the sessions of earlier lives. 0; -EBADMSG, … (said in
+ * the log; the journal is then closed). The caller has made sure that the workers of earlier lives
+ * are gone. */
 TAKT_MUST_USE int shard_open(const struct shard_options *options, struct shard **out);
-/* Waits for what is appended; held answers are released or dropped. NULL is allowed. */
+/* Waits for what is appended and releases what that makes ready. The rest, parked receivers too, is
+ * answered BROKER_UNAVAILABLE; what is submitted from inside those callbacks is dropped, and watches
+ * end without a word. Not from inside a callback of the shard. NULL is allowed. */
 void shard_close(struct shard *shard);
 
 /* The answer is released: everything it rests on is durable. The answer is borrowed for the call.
@@ -36,8 +42,10 @@ void shard_close(struct shard *shard);
  * happened. */
 typedef void shard_answer_fn(void *context, const struct broker_answer *answer);
 
-/* One command, its way. Everything borrowed; done and context kept until done has run. There is no
- * cancelling: a caller that goes away passes a context that can tell. done may be NULL. */
+/* One command, its way: decided and applied when the call returns, and answered when that is durable.
+ * Everything borrowed; done and context kept until done has run. There is no cancelling: a caller
+ * that goes away passes a context that can tell. done may be NULL. BROKER_BUSY: worth asking again
+ * after any commit (shard_when_durable tells of one). */
 void shard_submit(struct shard *shard, const struct command *command, shard_answer_fn *done,
                   void *context);
 
@@ -61,12 +69,14 @@ void shard_receive_cancel(struct shard_receive *receive);
 void shard_read_body(struct shard *shard, struct body_ref ref, journal_body_fn *done,
                      void *context);
 
-/* A station has messages or may start again, as part of the same batch as what caused it. One
- * listener (the line's runtime); it submits COMMAND_LEASE from inside. */
+/* A station has messages or may start again, as part of the same batch as what caused it: it runs
+ * inside the call that submitted, or with the next commit when the journal is busy. One listener
+ * (the line's runtime); it submits COMMAND_LEASE from inside. */
 typedef void shard_station_fn(void *context, struct broker_ref line, uint32_t station);
 void shard_on_station(struct shard *shard, shard_station_fn *fn, void *context);
 
-/* Call `fn` once when the job has ended and that is durable (at once, later, if it has). */
+/* Call `fn` once when the job has ended and that is durable (at once, later, if it has or is not
+ * there). After a failure of the journal it does not run. NULL: out of memory. */
 struct shard_watch;
 typedef void shard_job_fn(void *context, struct broker_ref job);
 TAKT_MUST_USE struct shard_watch *shard_watch_job(struct shard *shard, struct broker_ref job,
