@@ -133,6 +133,10 @@ void timer_set(struct broker *broker, enum thing_kind kind, uint32_t slot, int64
     }
 }
 
+int64_t timer_when_ms(const struct broker *broker, uint32_t handle) {
+    return timer_of(broker, handle)->when_ms;
+}
+
 bool timers_reserve(struct broker *broker, uint32_t more_count) {
     uint32_t count = broker->pools[THING_QUEUE].count + broker->pools[THING_JOB].count +
                      broker->pools[THING_SPLIT].count;

@@ -35,10 +35,12 @@ TAKT_MUST_USE bool lines_reserve_advance(struct broker *broker);
 TAKT_MUST_USE bool lines_reserve_queue(struct broker *broker, const struct queue *queue,
                                        const struct command *command);
 
-/* The piece of a message: as part of the message's carry record, digest and end. decode: for a
- * message with has_piece; makes the piece in the slot that the record says, or writes over it. */
+/* The piece of a message: as part of the message's carry record, digest and end. decode (replay
+ * only): for a message that has none; makes the piece in the slot that the record says. error: its
+ * body in the new record, position 0: none. carried: on the live state, only the error has moved. */
 void piece_encode(const struct broker *broker, uint32_t piece, struct buffer *out);
-void piece_decode(struct applying *applying, uint32_t message);
+void piece_decode(struct applying *applying, uint32_t message, struct body_ref error);
+void piece_carried(struct broker *broker, uint32_t message, struct body_ref error);
 /* The piece's error body, if any, follows the message's own in its carry. */
 struct body_ref piece_error(const struct broker *broker, uint32_t piece);
 /* Out of its lists and counts, slot free; message->has_piece becomes 0. */

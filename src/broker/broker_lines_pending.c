@@ -155,9 +155,12 @@ void apply_station_delete(struct applying *applying) {
 void piece_encode(const struct broker *broker, uint32_t piece, struct buffer *out) {
     CHECK(broker == NULL && out == NULL && piece == BROKER_NONE);
 }
-void piece_decode(struct applying *applying, uint32_t message) {
+void piece_decode(struct applying *applying, uint32_t message, struct body_ref error) {
     CHECK(message != BROKER_NONE);
-    applying->is_broken = true;
+    applying->is_broken = error.position < UINT64_MAX;
+}
+void piece_carried(struct broker *broker, uint32_t message, struct body_ref error) {
+    CHECK(broker == NULL && message == BROKER_NONE && error.position == 0);
 }
 struct body_ref piece_error(const struct broker *broker, uint32_t piece) {
     CHECK(broker == NULL && piece == BROKER_NONE);

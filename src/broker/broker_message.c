@@ -83,10 +83,18 @@ struct store *store_make(struct broker *broker, struct broker_ref ref, struct br
     return store;
 }
 
+static uint64_t store_bytes(const struct store *store) {
+    return heap_memory_bytes(&store->visible) + heap_memory_bytes(&store->timed);
+}
+
 bool store_reserve(struct broker *broker, struct store *store, uint32_t more_count) {
     uint32_t count = store_count(store) + more_count;
-    return heap_reserve(&store->visible, broker->allocator, count) &&
-           heap_reserve(&store->timed, broker->allocator, count);
+    if (count <= store->visible.capacity && count <= store->timed.capacity) return true;
+    broker->heap_bytes -= store_bytes(store);
+    bool is_reserved = heap_reserve(&store->visible, broker->allocator, count) &&
+                       heap_reserve(&store->timed, broker->allocator, count);
+    broker->heap_bytes += store_bytes(store);
+    return is_reserved;
 }
 
 /* What is leased comes back to the queue's new store; the grave then waits for nothing any more. */
@@ -120,16 +128,17 @@ void store_free(struct broker *broker, uint32_t slot) {
         heap_remove(&broker->graves, &grave_order, broker, store->grave_index);
     }
     if (store->is_shell) broker->shells_count--;
+    broker->heap_bytes -= store_bytes(store);
     heap_close(&store->visible, broker->allocator);
     heap_close(&store->timed, broker->allocator);
     thing_free(broker, THING_STORE, slot);
 }
 
-void queue_update_deadline(struct broker *broker, uint32_t slot) {
+int64_t queue_deadline_ms(const struct broker *broker, uint32_t slot) {
     const struct queue *queue = queue_at(broker, slot);
     struct store *store =
         thing_find(broker, THING_STORE, (struct broker_ref){queue->store_number, queue->store});
-    if (store == NULL) return; /* replay: it will come, and this is called again */
+    if (store == NULL) return INT64_MAX; /* replay: it will come, and this is called again */
     int64_t when_ms = INT64_MAX;
     if (store->timed.count > 0) {
         when_ms = (int64_t)message_at(broker, heap_value(&store->timed, 0))->deadline_ms;
@@ -139,7 +148,11 @@ void queue_update_deadline(struct broker *broker, uint32_t slot) {
         int64_t end_ms = (int64_t)oldest->sent_ms + queue->retention_ms;
         if (end_ms < when_ms) when_ms = end_ms;
     }
-    timer_set(broker, THING_QUEUE, slot, when_ms);
+    return when_ms;
+}
+
+void queue_update_deadline(struct broker *broker, uint32_t slot) {
+    timer_set(broker, THING_QUEUE, slot, queue_deadline_ms(broker, slot));
 }
 
 /* The queue of a store, if it is known. */
@@ -155,8 +168,10 @@ static void store_changed(struct broker *broker, struct store *store, int32_t by
         store_update_grave(broker, store);
     }
     if (by < 0) {
+        broker->heap_bytes -= store_bytes(store);
         heap_shrink(&store->visible, broker->allocator, store_count(store));
         heap_shrink(&store->timed, broker->allocator, store_count(store));
+        broker->heap_bytes += store_bytes(store);
     }
     if (store_queue(broker, store) != NULL) queue_update_deadline(broker, store->queue);
 }
@@ -167,7 +182,7 @@ struct message *message_make(struct broker *broker, struct broker_ref ref, uint6
                              struct body_ref body, int64_t sent_ms) {
     struct message *message = thing_make(broker, THING_MESSAGE, ref, home);
     if (message == NULL) return NULL;
-    message->sent_ms = (uint64_t)sent_ms & ((1ull << 44) - 1);
+    message->sent_ms = (uint64_t)sent_ms & MESSAGE_TIME_MASK;
     message->store = BROKER_NONE;
     message->heap_index = BROKER_NONE;
     message_set_body(broker, message, body);
@@ -228,7 +243,7 @@ void message_to_timed(struct broker *broker, uint32_t slot, struct store *store,
     if (!place_begins(broker, slot, store)) return;
     struct message *message = message_at(broker, slot);
     message->place = (uint64_t)place & 0xF;
-    message->deadline_ms = (uint64_t)deadline_ms & ((1ull << 44) - 1);
+    message->deadline_ms = (uint64_t)deadline_ms & MESSAGE_TIME_MASK;
     message->store = store->slot;
     heap_push(&store->timed, &timed_order, broker, slot);
     *(place == PLACE_DELAYED ? &store->delayed_count : &store->in_flight_count) += 1;
@@ -262,7 +277,7 @@ void message_renumber(struct broker *broker, uint32_t slot, uint64_t number, int
     CHECK(message->place == PLACE_NONE);
     message->thing.number = number;
     root_count(broker, THING_MESSAGE, number);
-    message->sent_ms = (uint64_t)sent_ms & ((1ull << 44) - 1);
+    message->sent_ms = (uint64_t)sent_ms & MESSAGE_TIME_MASK;
     message->first_received_ms = 0;
     message->receive_count = 0;
 }

@@ -45,6 +45,7 @@ static inline struct store *queue_store(const struct broker *broker, const struc
 }
 /* The deadline of a queue follows from its store and its retention. Called by everything below. */
 void queue_update_deadline(struct broker *broker, uint32_t queue);
+int64_t queue_deadline_ms(const struct broker *broker, uint32_t queue); /* INT64_MAX: none */
 
 /* ---- messages ---- */
 

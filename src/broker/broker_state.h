@@ -175,6 +175,7 @@ struct message {
 };
 _Static_assert(sizeof(struct message) == 88, "docs/limits.md counts with this");
 #define MESSAGE_RECEIVE_COUNT_MAX ((1u << 20) - 1)
+#define MESSAGE_TIME_MASK ((1ull << 44) - 1)
 
 /* ---- lines (the fields below are the lines' developer's to extend) --------------------------- */
 
@@ -308,6 +309,7 @@ struct broker {
     uint32_t names_root;   /* slot of a queue */
     struct heap graves;    /* slots of stores that are graves and can be swept, by number */
     uint64_t graved_count; /* messages in graves */
+    uint64_t heap_bytes;   /* memory of all stores' heaps */
     uint32_t events_first; /* handles */
     uint32_t events_last;
     struct map *lines_by_name; /* and what more the lines need */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* queue_redrive.c -- dead letters go back to the queues they came from, as new messages (new number
+ * and sent time, never received), oldest first. One whose queue is gone, or that was sent straight
+ * to the dead-letter queue, stays where it is.
+ */
+#include "broker/broker_lines.h"
+#include "broker/broker_queue.h"
+
+/* Looks at the oldest BROKER_STEP_MAX. False: out of memory. */
+static bool walk_dead(const struct broker *broker, const struct queue *queue, struct arena *arena,
+                      struct heap_walk *walk) {
+    return heap_walk_open(walk, &queue_store(broker, queue)->visible, &visible_order, broker, arena,
+                          BROKER_STEP_MAX);
+}
+
+static struct queue *origin_of(const struct broker *broker, const struct queue *from,
+                               uint32_t slot) {
+    const struct message *message = message_at(broker, slot);
+    if (message->has_piece || message->origin == 0) return NULL;
+    struct queue *origin = queue_find_id(broker, message->origin);
+    return origin == from ? NULL : origin;
+}
+
+bool reserve_redrive(struct broker *broker, const struct command *command) {
+    const struct queue *queue = queue_find(broker, command->redrive.queue);
+    if (queue == NULL) return true;
+    if (queue->kind != QUEUE_PLAIN) return lines_reserve_queue(broker, queue, command);
+    struct arena arena;
+    struct heap_walk walk;
+    arena_open(&arena, broker->allocator, 64 * 1024);
+    bool is_reserved = walk_dead(broker, queue, &arena, &walk);
+    uint32_t slot;
+    while (is_reserved && heap_walk_next(&walk, &slot)) {
+        const struct queue *origin = origin_of(broker, queue, slot);
+        if (origin == NULL) continue;
+        is_reserved =
+            store_reserve(broker, queue_store(broker, origin), command->redrive.messages_max);
+    }
+    arena_close(&arena);
+    return is_reserved;
+}
+
+#define REDRIVE_ENTRY_BYTES 64u
+
+size_t bytes_step(const struct command *command) {
+    /* Of all steps (redrive, advance) the largest entry is a redriven message. */
+    return command == NULL ? 0 : 1024 + (size_t)REDRIVE_ENTRY_BYTES * BROKER_STEP_MAX;
+}
+
+static void write_entry(struct deciding *deciding, const struct queue *origin, uint32_t slot) {
+    struct buffer *record = &deciding->decision->record;
+    encode_ref(record, message_ref(deciding->broker, slot));
+    encode_u64(record, deciding->next_number++);
+    encode_ref(record, queue_ref(origin));
+    encode_ref(record, queue_store_ref(origin));
+}
+
+void decide_redrive(struct deciding *deciding) {
+    const struct command_redrive *command = &deciding->command->redrive;
+    const struct queue *queue = deciding_queue(deciding, command->queue);
+    if (queue == NULL) return;
+    if (queue->kind == QUEUE_STATION) {
+        refuse(deciding, BROKER_UNSUPPORTED);
+        return;
+    }
+    if (queue->kind == QUEUE_STATION_DEAD) {
+        decide_station_redrive(deciding, queue);
+        return;
+    }
+    struct heap_walk walk;
+    if (!walk_dead(deciding->broker, queue, &deciding->decision->arena, &walk)) {
+        refuse(deciding, BROKER_NO_MEMORY);
+        return;
+    }
+    struct broker_answer *answer = &deciding->decision->answer;
+    struct buffer *record = record_begin(deciding, RECORD_REDRIVE);
+    encode_ref(record, queue_ref(queue));
+    size_t count_place = record->count;
+    encode_u32(record, 0);
+    uint32_t slot;
+    while (heap_walk_next(&walk, &slot)) {
+        const struct queue *origin = origin_of(deciding->broker, queue, slot);
+        if (origin == NULL) continue;
+        if (answer->step.count == command->messages_max) {
+            answer->step.more = true;
+            break;
+        }
+        write_entry(deciding, origin, slot);
+        answer->step.count++;
+    }
+    if (answer->step.count == 0) {
+        record_drop(deciding);
+        answer->result = BROKER_NOTHING;
+        return;
+    }
+    if (queue_store(deciding->broker, queue)->visible.count > BROKER_STEP_MAX) {
+        answer->step.more = true;
+    }
+    if (!record->failed) encode_u32_at(record->bytes + count_place, answer->step.count);
+}
+
+void apply_redrive(struct applying *applying) {
+    struct broker *broker = applying->broker;
+    struct queue *queue = applying_next(applying, THING_QUEUE);
+    uint32_t count = decode_u32(&applying->in);
+    if (applying->in.failed || count > BROKER_STEP_MAX) {
+        applying->is_broken = true;
+        return;
+    }
+    QUEUE_COUNT(queue, redriven, count);
+    for (uint32_t i = 0; i < count && !applying->in.failed; i++) {
+        struct broker_ref ref = decode_ref(&applying->in);
+        uint64_t number = decode_u64(&applying->in);
+        struct queue *origin = applying_next(applying, THING_QUEUE);
+        struct broker_ref place = decode_ref(&applying->in);
+        QUEUE_COUNT(origin, sent, 1);
+        root_count(broker, THING_MESSAGE, number);
+        struct message *message = applying_find(applying, THING_MESSAGE, ref);
+        if (message == NULL) continue;
+        struct store *store = store_for(broker, place);
+        if (store == NULL) return;
+        message_unplace(broker, ref.slot);
+        message_renumber(broker, ref.slot, number, applying->now_ms);
+        message->origin = 0;
+        message_to_visible(broker, ref.slot, store);
+    }
+}
