@@ -55,7 +55,7 @@ static uint64_t threshold(const struct file_journal *journal) {
 
 /* With little room left it is worth carrying earlier, as long as it frees something. */
 static bool is_short_of_room(const struct file_journal *journal, uint64_t bytes_used) {
-    return file_room_for_intake(journal) == 0 &&
+    return file_room_for_intake(journal) < journal->segment_bytes &&
            bytes_used > journal->live_bytes + journal->live_bytes / 4 + journal->segment_bytes;
 }
 
@@ -82,11 +82,12 @@ uint32_t file_carry_pace(const struct journal *base) {
 }
 
 void file_trim_note_durable(struct file_journal *journal) {
-    if (journal->trim_wanted == 0 || journal->lsn_durable < journal->trim_after) return;
-    journal->trim_lsn = journal->trim_wanted;
-    journal->trim_wanted = journal->trim_later;
-    journal->trim_after = journal->trim_later_after;
-    journal->trim_later = 0;
+    while (journal->trim_wanted != 0 && journal->lsn_durable >= journal->trim_after) {
+        journal->trim_lsn = journal->trim_wanted;
+        journal->trim_wanted = journal->trim_later;
+        journal->trim_after = journal->trim_later_after;
+        journal->trim_later = 0;
+    }
 }
 
 void file_trim(struct journal *base, uint64_t lsn) {

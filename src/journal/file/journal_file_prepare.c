@@ -7,7 +7,7 @@
  * One at a time, so that numbers have no gap at any moment. Between the new name and the new header
  * a crash leaves a segment whose header has another number or none: it is empty, start removes it.
  *
- * A preparation that fails (a full disk, mostly) loses nothing: it is tried again every second, and
+ * A preparation that fails (a full disk, mostly) loses nothing: it is tried again a little later, and
  * the batches that need the segment wait in memory; reserve refuses what would make them too many.
  */
 #include "journal/file/file_house.h"
@@ -17,7 +17,7 @@
 
 #define AHEAD_COUNT 1    /* segments made ready before they are needed */
 #define AHEAD_RECYCLED 2 /* old files kept for reuse, with those */
-#define RETRY_NS ((int64_t)1000 * 1000 * 1000)
+#define RETRY_MS 250
 
 static uint64_t newest_number(const struct file_journal *journal) {
     return journal->segments[journal->segments_count - 1]->number;
@@ -44,8 +44,9 @@ int file_prepare_open(struct file_journal *journal) {
 static void wait_and_retry(struct file_journal *journal) {
     struct mono_time now = journal->env->ops->now_mono(journal->env);
     journal->retry_waiting = true;
-    journal->env->ops->timer_set(journal->env, journal->retry,
-                                 (struct mono_time){.ns = now.ns + RETRY_NS});
+    journal->env->ops->timer_set(
+        journal->env, journal->retry,
+        (struct mono_time){.ns = now.ns + (int64_t)RETRY_MS * 1000 * 1000});
 }
 
 static void give_up(struct file_journal *journal, const char *name, int rc) {
@@ -58,7 +59,8 @@ static void give_up(struct file_journal *journal, const char *name, int rc) {
     if (unlinked < 0 && unlinked != -ENOENT) journal->trim_blocked = true;
     if (!journal->lacks_room) {
         log_printf(journal->log, LOG_ERROR,
-                   "journal: cannot prepare the next segment: %s; next try in 1 s", strerror(-rc));
+                   "journal: cannot prepare the next segment: %s; next try in %d ms", strerror(-rc),
+                   RETRY_MS);
         journal->lacks_room = true;
     }
     file_room_ask(journal);
@@ -176,9 +178,9 @@ void file_prepare(struct file_journal *journal) {
     remove_old(journal);
     if (journal->preparing != FILE_PREPARING_NOTHING || journal->retry_waiting) return;
     if (ahead_count(journal) >= AHEAD_COUNT) return;
-    if (journal->segments_possible == 0) {
-        wait_and_retry(journal);
-        return;
+    if (journal->segments_possible > 0) {
+        make_new(journal);
+    } else if (!list_is_empty(&journal->sealed)) {
+        wait_and_retry(journal); /* else the next reserve asks for room, and comes back here */
     }
-    make_new(journal);
 }

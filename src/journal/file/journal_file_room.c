@@ -80,7 +80,10 @@ int file_room_check(struct file_journal *journal, enum journal_purpose purpose,
     int64_t wanted = (int64_t)marks[purpose] * (int64_t)journal->segment_bytes;
     /* It is asked often and answered from memory; the file system itself only now and then. */
     struct mono_time now = journal->env->ops->now_mono(journal->env);
-    if (now.ns - journal->room_asked.ns >= ASK_AGAIN_NS) file_room_ask(journal);
+    if (now.ns - journal->room_asked.ns >= ASK_AGAIN_NS) {
+        file_room_ask(journal);
+        file_prepare(journal);
+    }
     return room_bytes(journal, bytes_count) >= wanted ? 0 : -ENOSPC;
 }
 
