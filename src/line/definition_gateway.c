@@ -204,7 +204,9 @@ static bool read_method(struct definition_reader *reader, const struct tree_node
         READ_ERROR(reader, node->place,
                    "`%.*s` is not a method and a path, as in `POST /orders` (POST, PUT, PATCH, "
                    "DELETE or GET)%s",
-                   SLICE_ARGS(text), suggest(reader, method, methods, ARRAY_COUNT(methods)));
+                   SLICE_ARGS(text),
+                   route->method != NULL ? ""
+                                         : suggest(reader, method, methods, ARRAY_COUNT(methods)));
         return false;
     }
     route->pattern = reader_copy(reader, slice_trim(path));

@@ -295,8 +295,8 @@ static void conclude_limits(struct graph *graph) {
         CHECK(!has(station->gates, i));
         if (station->wip_limit == 0 || has(gates | graph->roots, i)) continue;
         READ_ERROR(graph->reader, station->place,
-                   "the `wip_limit` of `%s` could only lock the line: every station before it is "
-                   "on a way back from it",
+                   "the `wip_limit` of `%s` can stop nobody: every station before it is on a way "
+                   "back from it, and stopping those would lock the line",
                    station->name);
     }
 }

@@ -62,10 +62,11 @@ static size_t edit_distance(struct slice a, struct slice b) {
     return row[b.count];
 }
 
-/* The index of the nearest name that is near enough to be meant, or names_count. */
+/* The index of the nearest name that is near enough to be meant (one letter in a short word, three
+ * in a long one), or names_count. */
 static size_t nearest(struct slice word, const char *const *names, size_t names_count) {
     size_t best = names_count;
-    size_t best_distance = word.count < 4 ? 2 : word.count / 3 + 2;
+    size_t best_distance = word.count < 4 ? 2 : (word.count < 7 ? 3 : 4);
     for (size_t i = 0; i < names_count; i++) {
         size_t distance = edit_distance(word, slice_from_string(names[i]));
         if (distance >= best_distance) continue;

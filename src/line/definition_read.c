@@ -329,8 +329,9 @@ int definition_read(const struct definition_source *sources, uint32_t sources_co
     }
     if (files->errors.count == 0) {
         check_line_names(&reader, files);
-        check_queues(&reader, files);
         check_routes(&reader, files);
+        /* Two lines of one name would have all their queues in common: once is enough. */
+        if (files->errors.count == 0) check_queues(&reader, files);
     }
     if (reader.is_out_of_memory) return -ENOMEM;
     return files->errors.count == 0 ? 0 : -EINVAL;

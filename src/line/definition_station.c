@@ -204,6 +204,7 @@ static const struct key default_keys[] = {
 
 static void check_station(struct definition_reader *reader, struct definition_station *station,
                           const struct tree_node *node) {
+    if (node->kind != TREE_MAP) return; /* that has been said */
     const struct tree_item *join = key_item(node, "join");
     const struct tree_item *within = key_item(node, "within");
     const struct tree_item *missing = key_item(node, "missing");

@@ -510,6 +510,10 @@ static int read_operand(struct compiler *compiler) {
         return refuse(compiler, compiler->position,
                       "there is no `!`: write `… | not` or `!=` instead");
     }
+    if ((unsigned char)c >= 0x80) {
+        return refuse(compiler, compiler->position,
+                      "a value must come here: a path starts with `.`");
+    }
     return refuse(compiler, compiler->position, "a value must come here, not `%c`", c);
 }
 
@@ -600,6 +604,11 @@ static int read_comparison(struct compiler *compiler) {
     }
     if (rest.bytes[0] == '=') {
         return refuse(compiler, compiler->position, "a comparison is written `==`");
+    }
+    if ((unsigned char)rest.bytes[0] >= 0x80) {
+        return refuse(compiler, compiler->position,
+                      "a name with other letters than a-z must stand in double quotes, as in "
+                      "`.\"...\"`");
     }
     return refuse(compiler, compiler->position, "an operator must come here, not `%c`",
                   rest.bytes[0]);
