@@ -28,9 +28,11 @@ url() { sed -n "s/.*\"$1\": \"\([^\"]*\)\".*/\1/p" "$ready"; }
 TAKT_SERVER=$(url admin)
 export TAKT_SERVER
 
-python3 "$here/send.py" "$(url gateway)" "$here/orders.ndjson" | tee "$data/sent.txt"
-grep -q '^one of them' "$data/sent.txt" || exit 1
+code=0
+python3 "$here/send.py" "$(url gateway)" "$here/orders.ndjson" >"$data/sent.txt" || code=$?
+cat "$data/sent.txt"
 job=$(sed -n 's/^one of them: //p' "$data/sent.txt")
+[ -n "$job" ] || exit 1
 echo
 echo "\$ takt job show $job"
 "$root/build/takt" job show "$job"
@@ -40,8 +42,7 @@ echo "\$ cashier report"
 echo
 "$root/build/takt" station list
 if [ "${CI:-}" = true ] || [ ! -t 1 ]; then
-    grep -q ' failed' "$data/sent.txt" && exit 1
-    exit 0
+    exit "$code"
 fi
 cat <<WORDS
 
