@@ -13,7 +13,7 @@
 #include <errno.h>
 
 #define NS_PER_MS 1000000ll
-#define REFS_GOOD_MS_DEFAULT 5000
+#define REFS_GOOD_MS_DEFAULT 500
 #define LIFE_STEPS_MAX 100000u /* records that end the sessions of earlier lives */
 
 static int replay_record(void *context, const struct journal_record *record) {
@@ -62,6 +62,7 @@ static void on_durable(void *context, uint64_t lsn, int result) {
     shard->is_busy = false;
     shard_release(shard);
     if (shard->is_closing) return;
+    shard_carry_ask(shard);
     shard_receive_again(shard);
     shard_drain(shard);
     shard_arm(shard);

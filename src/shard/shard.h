@@ -23,8 +23,8 @@ struct shard_options {
     /* The journal has failed or was fenced: nothing more will be answered OK. Runs once. */
     void (*on_failure)(void *context, int result);
     void *context;
-    /* How long after an answer is released its body_refs may still be given to shard_read_body
-     * (a read that has begun always ends well). 0: 5,000. */
+    /* How long after an answer is released its body_refs may still be given to shard_read_body; a
+     * read that has begun is safe. Later it may end with -ENOENT: ask for the ref anew. 0: 500. */
     int64_t refs_good_ms;
 };
 

@@ -30,13 +30,20 @@
 bool shard_carry_is_wanted(const struct shard *shard) {
     const struct shard_carry *carry = &shard->carry;
     if (carry->is_reading || shard->is_busy || carry->trims_count == SHARD_TRIMS_MAX) return false;
-    if (journal_carry_below(shard->journal) <= carry->asked) return false;
+    if (carry->wanted <= carry->asked) return false;
     return carry->retry_ns == 0 || carry->retry_ns <= shard_mono_ns(shard);
+}
+
+void shard_carry_ask(struct shard *shard) {
+    struct shard_carry *carry = &shard->carry;
+    journal_set_live_bytes(shard->journal, broker_live_bytes(shard->broker));
+    carry->wanted = journal_carry_below(shard->journal);
+    carry->pace = journal_carry_pace(shard->journal);
 }
 
 void shard_carry_pay(struct shard *shard, size_t bytes_count) {
     struct shard_carry *carry = &shard->carry;
-    carry->credit += bytes_count * (uint64_t)journal_carry_pace(shard->journal) / 1000;
+    carry->credit += bytes_count * (uint64_t)carry->pace / 1000;
     if (carry->credit > CARRY_CREDIT_MAX) carry->credit = CARRY_CREDIT_MAX;
 }
 
@@ -230,13 +237,13 @@ static void ask_for_trim(struct shard *shard) {
 void shard_carry_step(struct shard *shard) {
     struct shard_carry *carry = &shard->carry;
     if (carry->retry_ns <= shard_mono_ns(shard)) carry->retry_ns = 0;
-    journal_set_live_bytes(shard->journal, broker_live_bytes(shard->broker));
+    shard_carry_ask(shard);
     uint64_t budget = carry->credit;
     if (budget < CARRY_TURN_BYTES_MIN) budget = CARRY_TURN_BYTES_MIN;
     if (budget > CARRY_TURN_BYTES_MAX) budget = CARRY_TURN_BYTES_MAX;
     carry->spent = 0;
     while (carry->spent < budget && shard_carry_is_wanted(shard)) {
-        carry->below = journal_carry_below(shard->journal);
+        carry->below = carry->wanted;
         if (broker_next_carry(shard->broker, carry->below, &carry->item)) {
             begin_thing(shard);
         } else {

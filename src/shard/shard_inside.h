@@ -170,7 +170,9 @@ struct shard_carry {
     int64_t retry_ns;
     uint64_t credit; /* bytes that may be carried */
     uint64_t spent;  /* …of it in this turn */
-    uint64_t below;  /* what the journal asked for when this item was begun */
+    uint64_t wanted; /* the LSN below which the journal wants nothing to have its home */
+    uint32_t pace;   /* thousandths */
+    uint64_t below;  /* `wanted` when this item was begun */
     uint64_t asked;  /* …and when a trim was last put into `trims` */
     struct carry_trim trims[SHARD_TRIMS_MAX]; /* oldest first */
     uint32_t trims_count;
@@ -192,6 +194,8 @@ struct shard_carry {
 void shard_carry_open(struct shard *shard);
 void shard_carry_close(struct shard *shard);
 void shard_carry_step(struct shard *shard);
+/* What the journal wants now: once a commit and once a turn. */
+void shard_carry_ask(struct shard *shard);
 bool shard_carry_is_wanted(const struct shard *shard);
 /* The journal is told what may go. */
 void shard_carry_trim(struct shard *shard);
