@@ -20,10 +20,12 @@ enum job_step_outcome {
     STEP_EXPIRED,
     STEP_LATE, /* arrived at a join that was closed */
     STEP_REDRIVEN,
+    STEP_OUTCOMES_COUNT
 };
 
 struct job_step {
-    uint32_t station;
+    uint32_t station; /* its index in the line at that time: a line file may change since */
+    struct slice station_name;
     struct slice task_path;
     uint32_t attempt;
     struct wall_time queued;
@@ -42,7 +44,7 @@ struct job_history_reader {
     uint32_t left_out;        /* older steps that are no longer kept */
 };
 void job_history_encode_head(struct buffer *out, struct body_ref previous, uint32_t left_out);
-/* -EBADMSG if it is not one. */
+/* Slices point into `bytes`. -EBADMSG if it is not one. */
 TAKT_MUST_USE int job_history_open(struct slice bytes, struct job_history_reader *out);
 bool job_history_next(struct job_history_reader *reader, struct job_step *out);
 
