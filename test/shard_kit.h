@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* shard_kit.h -- for the shard's tests: a real broker, a journal that makes durable when told, a
+ * clock that moves when told, and what was answered, in order.
+ */
+#ifndef TAKT_SHARD_KIT_H
+#define TAKT_SHARD_KIT_H
+
+#include "broker/message_body.h"
+#include "shard/shard.h"
+
+#include "fake_env.h"
+#include "fake_journal.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KIT_ANSWERS_MAX 20000u
+
+struct kit_answer {
+    uintptr_t tag; /* the context */
+    enum broker_result result;
+    uint32_t count;                /* of a receive */
+    struct answer_message message; /* its first */
+};
+struct shard_kit {
+    struct env *env;
+    struct fake_log *log;
+    struct journal *journal;
+    struct shard *shard;
+    int64_t refs_good_ms;
+    uint32_t answers_count;
+    int failures_count;
+    int failure;
+    bool is_inside; /* a call of the shard's is under way: nothing may be answered */
+    struct kit_answer answers[KIT_ANSWERS_MAX];
+};
+
+/* The tests have one at a time; callbacks have only their tag. */
+extern struct shard_kit *kit_now;
+
+static inline void kit_done(void *context, const struct broker_answer *answer) {
+    EXPECT(!kit_now->is_inside);
+    EXPECT(kit_now->answers_count < KIT_ANSWERS_MAX);
+    struct kit_answer *out = &kit_now->answers[kit_now->answers_count++];
+    *out = (struct kit_answer){.tag = (uintptr_t)context, .result = answer->result};
+}
+static inline void kit_received(void *context, const struct broker_answer *answer) {
+    kit_done(context, answer);
+    struct kit_answer *out = &kit_now->answers[kit_now->answers_count - 1];
+    out->count = answer->receive.count;
+    if (out->count > 0) out->message = answer->receive.messages[0];
+}
+static inline void kit_on_failure(void *context, int result) {
+    struct shard_kit *kit = context;
+    kit->failures_count++;
+    kit->failure = result;
+}
+
+static inline void *kit_resize_none(void *context, void *memory, size_t bytes_count) {
+    (void)context;
+    if (bytes_count == 0) free(memory);
+    return NULL;
+}
+static inline struct allocator kit_no_memory(void) {
+    return (struct allocator){kit_resize_none, NULL};
+}
+
+static inline void kit_start(struct shard_kit *kit) {
+    kit->journal = fake_journal_open(kit->log);
+    struct shard_options options = {
+        .env = kit->env,
+        .journal = kit->journal,
+        .on_failure = kit_on_failure,
+        .context = kit,
+        .refs_good_ms = kit->refs_good_ms,
+    };
+    EXPECT_INT(shard_open(&options, &kit->shard), 0);
+    fake_journal_commit(kit->journal);
+    (void)fake_env_run(kit->env);
+}
+static inline struct shard_kit *kit_open(void) {
+    struct shard_kit *kit = calloc(1, sizeof *kit);
+    EXPECT(kit != NULL);
+    kit_now = kit;
+    kit->env = fake_env_open();
+    kit->log = fake_log_open();
+    kit_start(kit);
+    return kit;
+}
+static inline void kit_close(struct shard_kit *kit) {
+    shard_close(kit->shard);
+    fake_env_close(kit->env);
+    fake_log_close(kit->log);
+    kit_now = NULL;
+    free(kit);
+}
+/* Everything appended is durable, and what follows from that has been done. */
+static inline void kit_commit(struct shard_kit *kit) {
+    fake_journal_commit(kit->journal);
+    (void)fake_env_run(kit->env);
+}
+static inline uint64_t kit_appended(const struct shard_kit *kit) {
+    return fake_journal_appended(kit->journal);
+}
+
+static inline void kit_submit(struct shard_kit *kit, const struct command *command, uintptr_t tag) {
+    bool was_inside = kit->is_inside;
+    kit->is_inside = true;
+    shard_submit(kit->shard, command, kit_done, (void *)tag);
+    kit->is_inside = was_inside;
+}
+static inline void kit_create(struct shard_kit *kit, const char *name, uintptr_t tag) {
+    struct command command = {.kind = COMMAND_QUEUE_CREATE,
+                              .queue = {.name = slice_from_string(name)}};
+    kit_submit(kit, &command, tag);
+}
+static inline void kit_delete_queue(struct shard_kit *kit, const char *name, uintptr_t tag) {
+    struct command command = {.kind = COMMAND_QUEUE_DELETE,
+                              .queue = {.name = slice_from_string(name)}};
+    kit_submit(kit, &command, tag);
+}
+/* text_bytes: 0 is a short one. */
+static inline void kit_send_sized(struct shard_kit *kit, const char *queue, size_t text_bytes,
+                                  uintptr_t tag) {
+    char *text = calloc(1, text_bytes + 32);
+    EXPECT(text != NULL);
+    memset(text, 'x', text_bytes + 32);
+    (void)snprintf(text, 24, "message %llu", (unsigned long long)tag);
+    struct allocator allocator = allocator_system();
+    struct buffer buffer;
+    buffer_open(&buffer, &allocator, 4u << 20);
+    struct message_body body = {.text = {text, text_bytes + 24}};
+    message_body_encode(&buffer, &body);
+    struct command_send_entry entry = {buffer_slice(&buffer), (uint32_t)text_bytes + 24, -1};
+    struct command command = {.kind = COMMAND_SEND, .send = {slice_from_string(queue), &entry, 1}};
+    kit_submit(kit, &command, tag);
+    buffer_close(&buffer);
+    free(text);
+}
+static inline void kit_send(struct shard_kit *kit, const char *queue, uintptr_t tag) {
+    kit_send_sized(kit, queue, 0, tag);
+}
+static inline struct shard_receive *kit_receive(struct shard_kit *kit, const char *queue,
+                                                int64_t wait_ms, uintptr_t tag) {
+    bool was_inside = kit->is_inside;
+    kit->is_inside = true;
+    struct command_receive command = {slice_from_string(queue), 1, -1};
+    struct shard_receive *receive =
+        shard_receive(kit->shard, &command, wait_ms, kit_received, (void *)tag);
+    kit->is_inside = was_inside;
+    return receive;
+}
+static inline void kit_delete_message(struct shard_kit *kit, const char *queue,
+                                      const struct answer_message *message, uintptr_t tag) {
+    struct receipt receipt = {message->message.number, message->message.slot, message->nonce,
+                              message->queue_slot};
+    struct command command = {.kind = COMMAND_DELETE,
+                              .handles = {slice_from_string(queue), &receipt, NULL, 1}};
+    kit_submit(kit, &command, tag);
+}
+/* The tag of answer `index`; 0: it has not come. */
+static inline uintptr_t kit_tag(const struct shard_kit *kit, uint32_t index) {
+    return index < kit->answers_count ? kit->answers[index].tag : 0;
+}
+static inline struct queue_view kit_view(const struct shard_kit *kit, const char *queue) {
+    struct queue_view view = {0};
+    EXPECT(broker_find_queue(shard_broker(kit->shard), slice_from_string(queue), &view));
+    return view;
+}
+
+#endif
