@@ -154,10 +154,12 @@ static const char *difference(const struct queue_settings *a, const struct queue
     return NULL;
 }
 
-/* False: it is refused. The dead-letter queue must be there, and not the queue itself. */
+/* False: it is refused. A dead-letter queue that is named must be there, and not the queue itself;
+ * one that was named before may have been deleted. */
 static bool settings_are_valid(struct deciding *deciding, const struct queue_settings *settings) {
     struct slice name = deciding->command->queue.name;
-    if (settings->dead_queue.count == 0) return true;
+    bool is_named = (deciding->command->queue.given & QUEUE_SET_DEAD) != 0;
+    if (!is_named || settings->dead_queue.count == 0) return true;
     if (slice_equal(settings->dead_queue, name)) {
         refuse_printf(deciding, BROKER_VALUE_INVALID,
                       "A queue cannot be its own dead-letter queue.");
