@@ -15,4 +15,9 @@ struct mono_time {
     int64_t ns;
 };
 
+/* "2026-03-01T09:30:00.250Z": RFC 3339 in UTC, with milliseconds. Out of the years 1 to 9999 the
+ * nearest end of them. */
+#define WALL_TIME_TEXT_BYTES 25u /* with the zero */
+void wall_time_text(struct wall_time time, char out[WALL_TIME_TEXT_BYTES]);
+
 #endif

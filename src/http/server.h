@@ -53,8 +53,8 @@ struct http_response {
 };
 
 struct http_handler {
-    /* The headers are in; how many bytes of body are taken? Above it the client gets 413 (with
-     * the text that on_too_large gives, or a plain one). */
+    /* The headers are in; how many bytes of body are taken? Above it the client gets 413 (in the
+     * words that on_too_large gives, or on_refused, or plain text). */
     size_t (*body_bytes_max)(void *context, const struct http_request *request);
     /* The request is whole. Answer with http_respond now or later. */
     void (*on_request)(void *context, struct http_request *request);
@@ -66,6 +66,10 @@ struct http_handler {
      * the given one. May be NULL: plain text. */
     void (*on_refused)(void *context, struct arena *arena, int status,
                        struct http_response *response);
+    /* The 413 of a request whose head was read: as on_refused, but it knows which request it is,
+     * and comes before it. May be NULL. */
+    void (*on_too_large)(void *context, const struct http_request *request,
+                         struct http_response *response);
 };
 
 struct http_server_options {

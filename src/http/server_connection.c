@@ -193,16 +193,19 @@ static void refuse(struct connection *connection, int status) {
     connection->keep_alive = false;
     if (connection->exchange == NULL)
         connection->exchange = server_take_exchange(server, connection);
+    const struct http_handler *handler = server->handler;
+    struct exchange *exchange = connection->exchange;
     /* Without memory for the handler's words the status says enough. */
-    if (connection->exchange != NULL && server->handler->on_refused != NULL) {
-        server->handler->on_refused(server->context, &connection->exchange->arena, status,
-                                    &response);
-        response.status = status;
+    if (exchange != NULL && status == 413 && handler->on_too_large != NULL) {
+        handler->on_too_large(server->context, &exchange->request, &response);
+    } else if (exchange != NULL && handler->on_refused != NULL) {
+        handler->on_refused(server->context, &exchange->arena, status, &response);
     } else {
         response.content_type = "text/plain";
         response.body = status == 413 ? SLICE("The request's body is too large.\n")
                                       : SLICE("The request was refused.\n");
     }
+    response.status = status;
     if (respond_send(connection, NULL, &response) < 0) {
         connection_close(connection);
     } else {

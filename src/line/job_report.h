@@ -5,16 +5,23 @@
 
 #include "shard/shard.h"
 
-/* found false: there is no such job (json is empty). failed: the journal cannot vouch for it.
- * json borrowed for the call. */
+#define JOB_REPORT_RESULT_BYTES_MAX (1024u * 1024) /* a larger result is left out */
+#define JOB_REPORT_BYTES_MAX (32u * 1024 * 1024)
+
+/* found false: there is no such job (json is empty). failed: it cannot be told now: the journal has
+ * failed or is damaged, takt is stopping, or memory is out. json borrowed for the call. */
 typedef void job_report_fn(void *context, bool found, bool failed, struct slice json);
 
 /* {"id", "line", "key", "state": "running|done|failed|rejected", "started", "ended", "waiting":
  * [{"station", "waiting", "in_flight", "in_kit", "dead"}], "steps": [{"station", "task", "attempt",
  * "queued", "started", "ended", "outcome", "outputs", "error"}], "steps_left_out", "error",
- * "reason", "result"}. Times are RFC 3339 in UTC with milliseconds; members that do not apply are
- * left out; the result is the handler's bytes if they are JSON, else a string. `done` runs when all
- * that is shown is durable. */
+ * "reason", "result_bytes", "result"}. Times are RFC 3339 in UTC with milliseconds; members that do
+ * not apply are left out. "error" is the last one, also of a job that got over it; "reason" is why
+ * it was rejected. "steps_left_out": at least so many older ones are not shown. The result is the
+ * handler's bytes if they are JSON, else a string.
+ *
+ * id: borrowed. `done` runs when all that is shown is durable; inside this call only when memory is
+ * out. */
 void job_report_read(struct shard *shard, const uint8_t id[16], job_report_fn *done, void *context);
 
 #endif
