@@ -14,7 +14,3 @@ bool broker_get_job(const struct broker *broker, struct broker_ref ref, struct j
     CHECK(ref.number != 0);
     return false;
 }
-
-void apply_nothing(struct applying *applying) {
-    CHECK(applying->broker != NULL); /* time has passed, and that is all */
-}
