@@ -214,6 +214,8 @@ int file_scan_behind(struct file_journal *journal, const struct file_place *plac
 
 /* journal_file_start.c */
 int file_start(struct journal *journal, journal_durable_fn *on_durable, void *context);
+/* With durability none: sync what is written. Blocking; for the moments where it must be. */
+int file_sync_all(struct file_journal *journal);
 /* A batch without records at the next place, blocking; synced unless no_sync. */
 int file_write_mark(struct file_journal *journal, bool sync);
 

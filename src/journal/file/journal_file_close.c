@@ -48,60 +48,62 @@ static int make_segment(struct file_journal *journal, uint64_t number) {
     return file_segment_create(journal, number, journal->segment_bytes);
 }
 
-static int write_batch(struct file_journal *journal, struct file_batch *batch) {
+static int write_pieces(struct file_journal *journal, struct env_file *file,
+                        const struct file_batch *batch) {
     const struct env_ops *ops = journal->env->ops;
+    uint64_t offset = batch->offset;
+    for (size_t i = 0; i < ARRAY_COUNT(batch->pieces); i++) {
+        const struct env_bytes *piece = &batch->pieces[i];
+        if (piece->count == 0) continue;
+        int rc = ops->write(journal->env, file, offset, piece->bytes, piece->count);
+        if (rc < 0) return rc;
+        offset += piece->count;
+    }
+    return journal->no_sync ? 0 : ops->sync(journal->env, file);
+}
+
+/* The kernel tells a failed write-back once to each open file: were it the pool's sync that hears of
+ * it, a sync of the same one would then succeed. So this goes by an open file of its own. */
+static int write_again(struct file_journal *journal, const struct file_batch *batch) {
+    const struct env_ops *ops = journal->env->ops;
+    char name[FILE_NAME_BYTES];
+    file_name_write(batch->number, name);
+    struct env_file *file = NULL;
+    int rc = ops->open(journal->env, journal->directory, name, false, &file);
+    if (rc == 0) rc = write_pieces(journal, file, batch);
+    ops->close(journal->env, file);
+    if (rc == 0) file_commit_note(journal, batch);
+    return rc;
+}
+
+static int write_batch(struct file_journal *journal, struct file_batch *batch) {
     struct file_segment *segment = file_segment_find(journal, batch->number);
     if (segment == NULL) {
         int rc = make_segment(journal, batch->number);
         if (rc < 0) return rc;
         segment = file_segment_find(journal, batch->number);
     }
-    uint64_t offset = batch->offset;
-    for (size_t i = 0; i < ARRAY_COUNT(batch->pieces); i++) {
-        const struct env_bytes *piece = &batch->pieces[i];
-        if (piece->count == 0) continue;
-        int rc = ops->write(journal->env, segment->file, offset, piece->bytes, piece->count);
-        if (rc < 0) return rc;
-        offset += piece->count;
-    }
-    if (!journal->no_sync) {
-        int rc = ops->sync(journal->env, segment->file);
-        if (rc < 0) return rc;
-    }
-    file_commit_note(journal, batch);
-    return 0;
-}
-
-static int write_all(struct file_journal *journal) {
-    int rc = journal->committing == NULL ? 0 : write_batch(journal, journal->committing);
-    if (journal->filling != NULL && journal->filling->records_count > 0) file_batch_seal(journal);
-    struct list_link *head = &journal->sealed;
-    for (struct list_link *link = head->next; rc == 0 && link != head; link = link->next) {
-        struct file_batch *batch = CONTAINER_OF(link, struct file_batch, link);
-        file_commit_encode(journal, batch, !journal->no_sync);
-        rc = write_batch(journal, batch);
-    }
+    file_commit_encode(journal, batch, !journal->no_sync);
+    int rc = write_pieces(journal, segment->file, batch);
+    if (rc == 0) file_commit_note(journal, batch);
     return rc;
 }
 
-/* With durability none this is the moment for it. */
-static int sync_all(struct file_journal *journal) {
-    if (!journal->no_sync) return 0;
-    for (uint32_t i = 0; i < journal->segments_count; i++) {
-        const struct file_segment *segment = journal->segments[i];
-        if (segment->number < journal->unsynced_number) continue;
-        int rc = journal->env->ops->sync(journal->env, segment->file);
-        if (rc < 0) return rc;
+static int write_all(struct file_journal *journal) {
+    int rc = journal->committing == NULL ? 0 : write_again(journal, journal->committing);
+    if (journal->filling != NULL && journal->filling->records_count > 0) file_batch_seal(journal);
+    struct list_link *head = &journal->sealed;
+    for (struct list_link *link = head->next; rc == 0 && link != head; link = link->next) {
+        rc = write_batch(journal, CONTAINER_OF(link, struct file_batch, link));
     }
-    journal->lsn_synced = journal->lsn_durable;
-    return 0;
+    return rc;
 }
 
 /* The last batch says that all before it is durable: so damage to any is known for what it is. */
 static void finish(struct file_journal *journal) {
     uint64_t durable_before = journal->lsn_durable;
     int rc = write_all(journal);
-    if (rc == 0) rc = sync_all(journal);
+    if (rc == 0) rc = file_sync_all(journal);
     if (rc < 0) {
         log_printf(journal->log, LOG_ERROR,
                    "journal: cannot write or sync while closing: %s; nothing after record %" PRIu64

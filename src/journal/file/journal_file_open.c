@@ -193,10 +193,29 @@ static int open_segments(struct file_journal *journal, const struct numbers *num
     return 0;
 }
 
+static int holds_a_batch(struct file_journal *journal, uint64_t number, bool *out) {
+    const struct env_ops *ops = journal->env->ops;
+    struct env_file *file = NULL;
+    char name[FILE_NAME_BYTES];
+    char bytes[FILE_BATCH_HEADER_BYTES];
+    file_name_write(number, name);
+    int rc = ops->open(journal->env, journal->directory, name, false, &file);
+    if (rc < 0) return rc;
+    int64_t count = ops->read(journal->env, file, FILE_SEGMENT_HEADER_BYTES, bytes, sizeof bytes);
+    ops->close(journal->env, file);
+    *out = count == (int64_t)sizeof bytes && file_batch_header_is_likely(bytes, number);
+    return count < 0 ? (int)count : 0;
+}
+
 /* No format: nothing but what a crash while making the folder leaves may be here. */
 static int begin_folder(struct file_journal *journal, const struct numbers *numbers) {
     const struct env_ops *ops = journal->env->ops;
-    if (numbers->count > 1 || (numbers->count == 1 && numbers->list[0] != 1)) {
+    bool is_used = numbers->count > 1 || (numbers->count == 1 && numbers->list[0] != 1);
+    if (numbers->count == 1 && !is_used) {
+        int rc = holds_a_batch(journal, numbers->list[0], &is_used);
+        if (rc < 0) return no_start_yet("cannot read a segment", rc, journal);
+    }
+    if (is_used) {
         log_printf(journal->log, LOG_ERROR,
                    "journal: there are segments, but the file `format` is missing; takt does not "
                    "start");

@@ -151,21 +151,30 @@ static void recycle(struct file_journal *journal) {
     take_name(journal, from);
 }
 
+static void stop_trimming(struct file_journal *journal, int rc) {
+    log_printf(journal->log, LOG_WARNING,
+               "journal: cannot remove an old segment: %s; old segments stay until the next start",
+               strerror(-rc));
+    journal->trim_blocked = true;
+}
+
 /* The oldest first, each durable before the next: a crash must never leave a gap. */
 static void remove_old(struct file_journal *journal) {
     while (journal->preparing == FILE_PREPARING_NOTHING && file_trim_is_due(journal)) {
+        /* With durability none too, what was carried must be there before its old place goes. */
+        int rc = file_sync_all(journal);
+        if (rc < 0) {
+            stop_trimming(journal, rc);
+            return;
+        }
         bool is_whole = journal->segments[0]->capacity == journal->segment_bytes;
         if (is_whole && ahead_count(journal) < AHEAD_RECYCLED) {
             recycle(journal);
             continue;
         }
-        int rc = file_segment_unlink(journal, 0);
+        rc = file_segment_unlink(journal, 0);
         if (rc < 0) {
-            log_printf(journal->log, LOG_WARNING,
-                       "journal: cannot remove an old segment: %s; old segments stay until the "
-                       "next start",
-                       strerror(-rc));
-            journal->trim_blocked = true;
+            stop_trimming(journal, rc);
             return;
         }
         file_room_ask(journal);

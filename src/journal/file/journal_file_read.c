@@ -100,7 +100,7 @@ static bool fail_with(int result, journal_body_fn *done, void *context) {
 bool file_read_body(struct journal *base, struct body_ref ref, journal_body_fn *done,
                     void *context) {
     struct file_journal *journal = file_journal_from(base);
-    CHECK(!journal->closed);
+    if (journal->closed) return fail_with(-ECANCELED, done, context);
     if (ref.count == 0) return answer(ref, SLICE_EMPTY, done, context);
     if (ref.count > JOURNAL_BODIES_BYTES_MAX) return fail_with(-EBADMSG, done, context);
     struct slice bytes;

@@ -63,6 +63,20 @@ static int sync_tail(struct file_journal *journal) {
     return 0;
 }
 
+int file_sync_all(struct file_journal *journal) {
+    if (!journal->no_sync || journal->lsn_synced == journal->lsn_durable) return 0;
+    for (uint32_t i = 0; i < journal->segments_count; i++) {
+        const struct file_segment *segment = journal->segments[i];
+        if (segment->number < journal->unsynced_number) continue;
+        if (segment->number > journal->next_number) break;
+        int rc = journal->env->ops->sync(journal->env, segment->file);
+        if (rc < 0) return rc;
+    }
+    journal->unsynced_number = journal->next_number;
+    journal->lsn_synced = journal->lsn_durable;
+    return 0;
+}
+
 int file_write_mark(struct file_journal *journal, bool sync) {
     uint64_t bytes_count = file_batch_bytes(0, 0);
     if (journal->next_offset + bytes_count > file_segment_capacity(journal, journal->next_number)) {
