@@ -209,6 +209,25 @@ TEST(recovery_verifies_the_bodies_of_the_last_batch) {
     kit_end(kit);
 }
 
+/* The torn batch may be the first of a new segment; its header must not vouch for what is before. */
+TEST(recovery_of_a_torn_tail_in_a_new_segment) {
+    struct kit *kit = kit_make();
+    EXPECT_INT(kit_open(kit), 0);
+    while (kit->refs[kit->durable].position / KIT_SEGMENT_BYTES < 2) kit_commit(kit, 900 * 1024);
+    uint64_t last = kit->durable;
+    struct kit *crashed = kit_crash(kit, KIT_SEGMENT_BYTES);
+    kit_flip(crashed, 2, FILE_SEGMENT_HEADER_BYTES + 1000);
+    for (int life = 0; life < 2; life++) {
+        EXPECT_INT(kit_open(crashed), 0);
+        EXPECT_INT(crashed->replayed_last, last - 1 + (uint64_t)life);
+        kit_commit(crashed, 900 * 1024);
+        EXPECT_INT(crashed->durable, last + (uint64_t)life);
+        kit_close(crashed);
+    }
+    kit_end(crashed);
+    kit_end(kit);
+}
+
 /* A body that is damaged later is found when it is read, each time, from memory to disk. */
 TEST(read_body_finds_damage) {
     struct kit *kit = make_three_batches();

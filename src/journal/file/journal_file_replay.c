@@ -203,10 +203,9 @@ static void note_batch(struct replay *replay, const struct found_batch *batch, b
     replay->place = place_after(batch);
 }
 
-/* One batch: checked, given, noted. *next is what stands behind it. -EBADMSG with the place left
- * where it was: this batch is bad. */
-static int take_batch(struct replay *replay, const struct found_batch *batch, bool *has_next,
-                      struct found_batch *next) {
+/* One batch: checked, given, noted; or *is_bad and nothing done. *next is what stands behind it. */
+static int take_batch(struct replay *replay, const struct found_batch *batch, bool *is_bad,
+                      bool *has_next, struct found_batch *next) {
     struct file_journal *journal = replay->journal;
     const struct file_segment *segment = journal->segments[batch->index];
     struct file_place behind = place_after(batch);
@@ -219,8 +218,9 @@ static int take_batch(struct replay *replay, const struct found_batch *batch, bo
     rc = look(journal, &replay->records, segment, offset, batch->header.records_bytes, &records);
     if (rc == 0) rc = check_records(replay, &batch->header, records);
     if (rc == 0 && !vouched_for) rc = check_bodies(replay, batch, records);
+    *is_bad = rc == -EBADMSG;
+    if (*is_bad) return 0;
     if (rc < 0) return rc;
-    /* From here on a negative result is the caller's own, whatever its value. */
     note_batch(replay, batch, vouched_for);
     return give_records(replay, &batch->header, records);
 }
@@ -284,15 +284,14 @@ static int replay_all(struct replay *replay) {
     bool has_next = false;
     int rc = find_batch(replay, &replay->place, &has_next, &batch);
     while (rc == 0 && has_next) {
-        uint64_t offset_before = replay->place.offset;
-        uint64_t number_before = replay->place.number;
-        rc = take_batch(replay, &batch, &has_next, &next);
-        bool is_bad =
-            replay->place.offset == offset_before && replay->place.number == number_before;
-        if (rc == -EBADMSG && is_bad) { /* the end, unless somebody knows better */
-            rc = 0;
-            break;
-        }
+        /* It may be in the next segment. Were it bad and the place still before it, its own header
+         * would seem to vouch for the place. */
+        replay->place.index = batch.index;
+        replay->place.number = batch.header.number;
+        replay->place.offset = batch.header.offset;
+        bool is_bad = false;
+        rc = take_batch(replay, &batch, &is_bad, &has_next, &next);
+        if (is_bad) break; /* the end, unless somebody knows better */
         batch = next;
     }
     return rc < 0 ? rc : settle_end(replay);
