@@ -29,6 +29,8 @@ struct fake_journal {
     enum journal_purpose purpose;
     uint64_t carry_below;
     uint32_t carry_pace;
+    uint64_t trim_wanted; /* when all that was appended so far is durable */
+    uint64_t trim_after;
     uint64_t trimmed;
     bool is_cold;
     struct fake_read reads[READS_MAX];
@@ -167,19 +169,27 @@ static uint64_t carry_below(const struct journal *journal) {
     return fake->carry_below > fake->trimmed ? fake->carry_below : 0;
 }
 
+static void drop_bodies(struct fake_log *log, const struct fake_record *record) {
+    for (uint32_t i = 0; i < record->refs_count; i++) {
+        struct fake_body *body = &log->bodies[record->refs[i].position - 1];
+        free(body->bytes);
+        body->bytes = NULL;
+    }
+}
+
+static void trim_if_durable(struct fake_journal *fake) {
+    if (fake->trim_wanted <= fake->trimmed || fake->durable < fake->trim_after) return;
+    fake->trimmed = fake->trim_wanted;
+    for (; fake->log->first < fake->trimmed; fake->log->first++) {
+        drop_bodies(fake->log, &fake->log->records[fake->log->first - 1]);
+    }
+}
+
 static void trim(struct journal *journal, uint64_t lsn) {
     struct fake_journal *fake = fake_from(journal);
-    EXPECT(fake->durable == fake->log->count); /* so that it counts at once */
-    fake->trimmed = lsn;
-    for (uint64_t i = fake->log->first; i < lsn; i++) {
-        struct fake_record *record = &fake->log->records[i - 1];
-        for (uint32_t k = 0; k < record->refs_count; k++) {
-            struct fake_body *body = &fake->log->bodies[record->refs[k].position - 1];
-            free(body->bytes);
-            body->bytes = NULL;
-        }
-    }
-    fake->log->first = lsn;
+    fake->trim_wanted = lsn;
+    fake->trim_after = fake->log->count;
+    trim_if_durable(fake);
 }
 
 static uint32_t carry_pace(const struct journal *journal) {
@@ -239,6 +249,7 @@ void fake_journal_commit_to(struct journal *journal, uint64_t lsn) {
     struct fake_journal *fake = fake_from(journal);
     EXPECT(lsn >= fake->durable && lsn <= fake->log->count && fake->failure == 0);
     fake->durable = lsn;
+    trim_if_durable(fake);
     fake->on_durable(fake->context, lsn, 0);
 }
 

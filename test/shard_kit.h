@@ -170,4 +170,27 @@ static inline struct queue_view kit_view(const struct shard_kit *kit, const char
     return view;
 }
 
+static inline void kit_digest(const struct broker *broker, uint8_t out[16]) {
+    broker_check(broker);
+    broker_digest(broker, out);
+}
+
+static inline int kit_replay_one(void *context, const struct journal_record *record) {
+    return broker_apply(context, record->lsn, record->bytes, record->bodies, record->bodies_count);
+}
+
+/* Of the state that the log alone gives: a start adds a record of its own. */
+static inline void kit_replay_digest(struct fake_log *log, uint8_t out[16]) {
+    struct allocator allocator = allocator_system();
+    struct broker *broker = broker_open(&(struct broker_options){.allocator = &allocator});
+    struct journal *journal = fake_journal_open(log);
+    char words[128];
+    broker_replay_begin(broker);
+    EXPECT_INT(journal_replay(journal, kit_replay_one, broker), 0);
+    EXPECT_INT(broker_replay_end(broker, words, sizeof words), 0);
+    kit_digest(broker, out);
+    journal_close(journal);
+    broker_close(broker);
+}
+
 #endif

@@ -13,6 +13,18 @@ size_t bytes_carry(const struct command *command) {
     return bytes_count;
 }
 
+/* Which of a job's bodies is its history: it is given back as one, however many there were. */
+static uint32_t chain_of(const struct broker *broker, enum thing_kind kind, uint32_t slot,
+                         const struct body_ref *refs, uint32_t count) {
+    if (kind != THING_JOB) return UINT32_MAX;
+    struct body_ref history = job_at(broker, slot)->history;
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_it = refs[i].position == history.position && refs[i].count == history.count;
+        if (is_it && history.position != 0) return i;
+    }
+    return UINT32_MAX;
+}
+
 bool broker_next_carry(const struct broker *broker, uint64_t lsn, struct broker_carry *out) {
     if (broker->home_first == 0) return false;
     const struct thing *thing = thing_at(broker, broker->home_first);
@@ -24,6 +36,7 @@ bool broker_next_carry(const struct broker *broker, uint64_t lsn, struct broker_
     out->lsn = thing->home;
     out->bodies_count =
         thing_rows[kind].carry_bodies(broker, slot, out->bodies, BROKER_CARRY_BODIES_MAX);
+    out->chain = chain_of(broker, kind, slot, out->bodies, out->bodies_count);
     return true;
 }
 
@@ -43,8 +56,10 @@ void decide_carry(struct deciding *deciding) {
     bool is_same = thing != NULL && row->has_home &&
                    row->carry_bodies(broker, command->thing.slot, refs, BROKER_CARRY_BODIES_MAX) ==
                        command->bodies_count;
+    uint32_t chain = UINT32_MAX;
+    if (is_same) chain = chain_of(broker, kind, command->thing.slot, refs, command->bodies_count);
     for (uint32_t i = 0; is_same && i < command->bodies_count; i++) {
-        is_same = refs[i].count == command->bodies[i].count;
+        is_same = i == chain || refs[i].count == command->bodies[i].count;
     }
     if (!is_same) {
         refuse(deciding, BROKER_NOTHING);

@@ -161,10 +161,11 @@ void shard_close(struct shard *shard) {
     journal_close(shard->journal);
     shard_release(shard);
     end_held(shard);
-    shard_hold_close(shard);
+    shard_hold_drop(shard);
     shard_receive_close(shard);
     shard_watch_close(shard);
     shard_carry_close(shard);
+    shard_hold_close(shard);
     broker_decision_close(&shard->decision);
     broker_close(shard->broker);
     env_free(shard->env, shard);

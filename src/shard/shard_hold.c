@@ -220,13 +220,16 @@ int shard_hold_open(struct shard *shard) {
     return 0;
 }
 
-void shard_hold_close(struct shard *shard) {
+void shard_hold_drop(struct shard *shard) {
     struct list_link *link;
     while ((link = list_first(&shard->held)) != NULL) {
         list_remove(link);
         list_append(&shard->releasing, link);
     }
     end_all(shard, HELD_DROPPED);
+}
+
+void shard_hold_close(struct shard *shard) {
     for (uint32_t i = 0; i < SHARD_HELD_CLASSES; i++) {
         struct held_answer *held;
         while ((held = pool_take(&shard->pools[i])) != NULL) {

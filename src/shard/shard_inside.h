@@ -74,7 +74,8 @@ void shard_hold(struct shard *shard, struct held *held);
 /* End what is ready, in order. Never inside a call that submits. */
 void shard_release(struct shard *shard);
 TAKT_MUST_USE int shard_hold_open(struct shard *shard);
-void shard_hold_close(struct shard *shard); /* drops what is still held */
+void shard_hold_drop(struct shard *shard);  /* ends what is still held without a word */
+void shard_hold_close(struct shard *shard); /* last of all: the memory of answers */
 
 /* ---- shard_submit.c ------------------------------------------------------------------------- */
 

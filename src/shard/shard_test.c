@@ -152,29 +152,6 @@ TEST(an_answer_may_ask_again) {
     kit_close(kit);
 }
 
-static void digest(const struct broker *broker, uint8_t out[16]) {
-    broker_check(broker);
-    broker_digest(broker, out);
-}
-
-static int replay_one(void *context, const struct journal_record *record) {
-    return broker_apply(context, record->lsn, record->bytes, record->bodies, record->bodies_count);
-}
-
-/* Of the state that the log alone gives: a start adds a record of its own. */
-static void replay_digest(struct fake_log *log, uint8_t out[16]) {
-    struct allocator allocator = allocator_system();
-    struct broker *broker = broker_open(&(struct broker_options){.allocator = &allocator});
-    struct journal *journal = fake_journal_open(log);
-    char words[128];
-    broker_replay_begin(broker);
-    EXPECT_INT(journal_replay(journal, replay_one, broker), 0);
-    EXPECT_INT(broker_replay_end(broker, words, sizeof words), 0);
-    digest(broker, out);
-    journal_close(journal);
-    broker_close(broker);
-}
-
 /* Stop, start: the state is the one before, also of what was received. */
 TEST(a_restart_gives_the_same_state) {
     struct shard_kit *kit = kit_open();
@@ -187,8 +164,8 @@ TEST(a_restart_gives_the_same_state) {
     kit_commit(kit);
     uint8_t before[16];
     uint8_t after[16];
-    digest(shard_broker(kit->shard), before);
-    replay_digest(kit->log, after);
+    kit_digest(shard_broker(kit->shard), before);
+    kit_replay_digest(kit->log, after);
     EXPECT_BYTES(after, before, 16);
     shard_close(kit->shard);
     kit_start(kit);

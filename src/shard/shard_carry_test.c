@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shard_kit.h"
+
+#include <errno.h>
+
+struct shard_kit *kit_now;
+
+static struct shard_kit *open_with_messages(uint32_t count) {
+    struct shard_kit *kit = kit_open();
+    kit_create(kit, "a", 1);
+    for (uint32_t i = 0; i < count; i++) kit_send_sized(kit, "a", 200, 2 + i);
+    kit_commit(kit);
+    kit->answers_count = 0;
+    return kit;
+}
+
+static void expect_same_after_replay(struct shard_kit *kit) {
+    uint8_t live[16];
+    uint8_t replayed[16];
+    kit_digest(shard_broker(kit->shard), live);
+    kit_replay_digest(kit->log, replayed);
+    EXPECT_BYTES(replayed, live, 16);
+}
+
+static void read_ok(void *context, int result, struct slice bytes) {
+    EXPECT_INT(result, 0);
+    EXPECT(bytes.count > 200);
+    *(bool *)context = true;
+}
+
+/* All that lives below is written again with its bodies; then the old end goes, and what is left is
+ * the same state. */
+TEST(carrying_moves_everything_and_the_old_end_goes) {
+    struct shard_kit *kit = open_with_messages(300);
+    uint64_t below = kit_appended(kit) - 50;
+    fake_journal_want_carry(kit->journal, below, 1000);
+    fake_journal_commit(kit->journal);
+    fake_env_pass_ms(kit->env, 400);
+    kit_commit(kit);
+    struct broker_carry item;
+    EXPECT(!broker_next_carry(shard_broker(kit->shard), below, &item));
+    EXPECT_INT(fake_journal_trimmed(kit->journal), 0); /* someone may still begin to read */
+    fake_env_pass_ms(kit->env, 600);
+    kit_commit(kit);
+    EXPECT_INT(fake_journal_trimmed(kit->journal), below);
+    expect_same_after_replay(kit);
+    for (uint32_t i = 0; i < 300; i++) {
+        EXPECT(kit_receive(kit, "a", 0, 1 + i) != NULL);
+        kit_commit(kit);
+        bool is_read = false;
+        EXPECT_INT(kit->answers[i].count, 1);
+        shard_read_body(kit->shard, kit->answers[i].message.body, read_ok, &is_read);
+        EXPECT(is_read);
+    }
+    kit_close(kit);
+}
+
+/* The answer was decided before its message was carried: its ref is good when it is released, even
+ * though that takes long. */
+TEST(an_answer_that_is_held_keeps_the_old_end) {
+    struct shard_kit *kit = open_with_messages(10);
+    uint64_t below = kit_appended(kit) + 1;
+    fake_journal_want_carry(kit->journal, below, 1000);
+    fake_journal_commit(kit->journal); /* with it the shard learns what is wanted */
+    EXPECT(kit_receive(kit, "a", 0, 1) != NULL);
+    fake_env_pass_ms(kit->env, 2000);
+    struct broker_carry item;
+    EXPECT(!broker_next_carry(shard_broker(kit->shard), below, &item));
+    EXPECT_INT(fake_journal_trimmed(kit->journal), 0);
+    fake_journal_commit(kit->journal);
+    EXPECT_INT(kit->answers_count, 1);
+    EXPECT_INT(kit->answers[0].count, 1);
+    bool is_read = false;
+    shard_read_body(kit->shard, kit->answers[0].message.body, read_ok, &is_read);
+    EXPECT(is_read);
+    kit_commit(kit);
+    EXPECT_INT(fake_journal_trimmed(kit->journal), below);
+    kit_close(kit);
+}
+
+/* While the body of one thing comes slowly from the disk everybody else goes on, and what became of
+ * that thing meanwhile is respected. */
+TEST(a_cold_body_stops_nobody) {
+    struct shard_kit *kit = open_with_messages(20);
+    uint64_t below = kit_appended(kit) + 1;
+    fake_journal_set_cold(kit->journal, true);
+    fake_journal_want_carry(kit->journal, below, 1000);
+    fake_env_pass_ms(kit->env, 50); /* the queue has no bodies; the first message waits for one */
+    for (uint32_t i = 0; i < 5; i++) {
+        kit_send(kit, "a", 100 + i);
+        EXPECT(kit_receive(kit, "a", 0, 200 + i) != NULL);
+        kit_commit(kit);
+        EXPECT_INT(kit->answers_count, 2 * i + 2);
+        kit_delete_message(kit, "a", &kit->answers[2 * i + 1].message, 0);
+        kit_commit(kit);
+        kit->answers_count = 2 * i + 2;
+    }
+    uint64_t appended = kit_appended(kit);
+    EXPECT_INT(fake_journal_read_all(kit->journal), 1); /* of a message that is deleted */
+    EXPECT_INT(kit_appended(kit), appended);
+    for (uint32_t i = 0; i < 100; i++) {
+        fake_env_pass_ms(kit->env, 1);
+        (void)fake_journal_read_all(kit->journal);
+    }
+    kit_commit(kit);
+    fake_env_pass_ms(kit->env, 600);
+    kit_commit(kit);
+    EXPECT_INT(fake_journal_trimmed(kit->journal), below);
+    EXPECT_INT(kit_view(kit, "a").visible_count, 20);
+    expect_same_after_replay(kit);
+    kit_close(kit);
+}
+
+/* A turn carries at most a quarter of a MiB, however much is wanted; and with nobody appending it
+ * goes on slowly. */
+TEST(carrying_is_done_in_small_steps) {
+    struct shard_kit *kit = kit_open();
+    kit_create(kit, "a", 1);
+    fake_journal_want_carry(kit->journal, 1, 4000);
+    kit_commit(kit);
+    for (uint32_t i = 0; i < 64; i++) kit_send_sized(kit, "a", 100000, 2 + i);
+    uint64_t before = kit_appended(kit);
+    fake_journal_want_carry(kit->journal, before, 4000);
+    fake_journal_commit(kit->journal);
+    fake_env_jump_ns(kit->env, 1000);
+    uint64_t carried = kit_appended(kit) - before;
+    EXPECT_INT(carried, 0);
+    uint64_t turns = fake_env_run(kit->env);
+    carried = kit_appended(kit) - before;
+    EXPECT(carried >= 64 && turns >= 64 / 4);
+    kit_close(kit);
+}
+
+/* No room even for carrying: it is tried again, not at every turn. */
+TEST(carrying_waits_when_there_is_no_room) {
+    struct shard_kit *kit = open_with_messages(5);
+    uint64_t below = kit_appended(kit) + 1;
+    fake_journal_set_reserve(kit->journal, -ENOSPC);
+    fake_journal_want_carry(kit->journal, below, 1000);
+    kit_send(kit, "a", 1);
+    EXPECT(fake_env_run(kit->env) < 10);
+    EXPECT_INT(kit->answers[0].result, BROKER_NO_ROOM);
+    fake_journal_set_reserve(kit->journal, 0);
+    fake_env_pass_ms(kit->env, 500);
+    kit_commit(kit);
+    fake_env_pass_ms(kit->env, 600);
+    EXPECT_INT(fake_journal_trimmed(kit->journal), below);
+    kit_close(kit);
+}
+
+/* Reads that are under way when the shard is closed end there. */
+TEST(closing_while_a_body_is_read) {
+    struct shard_kit *kit = open_with_messages(5);
+    fake_journal_set_cold(kit->journal, true);
+    fake_journal_want_carry(kit->journal, kit_appended(kit) + 1, 1000);
+    kit_send(kit, "a", 1);
+    kit_commit(kit);
+    kit_close(kit);
+}
