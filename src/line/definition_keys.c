@@ -40,7 +40,8 @@ static const struct {
 };
 
 static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    if (c >= 'A' && c <= 'Z') return (char)(c + 32);
+    return c;
 }
 
 /* Insertions, deletions and replacements from one word to the other; letters' case is free. */

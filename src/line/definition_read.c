@@ -114,7 +114,7 @@ static int read_document(struct definition_reader *reader, const struct tree_doc
     }
     reader->stations = reader_take(reader, DEFINITION_STATIONS_MAX, sizeof *reader->stations);
     reader->station_nodes =
-        reader_take(reader, DEFINITION_STATIONS_MAX, sizeof *reader->station_nodes);
+        reader_take(reader, DEFINITION_STATIONS_MAX, sizeof(const struct tree_node *));
     if (reader->stations == NULL || reader->station_nodes == NULL) return -ENOMEM;
     definition->stations = reader->stations;
     read_keys(reader, root);
@@ -156,7 +156,8 @@ static const struct definition_queue **list_queues(struct definition_reader *rea
                                                    const struct definition_files *files,
                                                    size_t *out_count) {
     size_t max = count_queues(files);
-    const struct definition_queue **list = reader_take(reader, max, sizeof *list);
+    const struct definition_queue **list =
+        reader_take(reader, max, sizeof(const struct definition_queue *));
     if (list == NULL) return NULL;
     size_t count = 0;
     for (uint32_t i = 0; i < files->definitions_count; i++) {

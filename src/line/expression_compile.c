@@ -91,7 +91,8 @@ static int refuse_jq(struct compiler *compiler, size_t offset, struct slice what
 /* The byte `ahead` of the position, or NUL behind the end. */
 static char peek(const struct compiler *compiler, size_t ahead) {
     size_t position = compiler->position + ahead;
-    return position < compiler->text.count ? compiler->text.bytes[position] : '\0';
+    if (position >= compiler->text.count) return '\0';
+    return compiler->text.bytes[position];
 }
 
 static bool is_letter(char c) {

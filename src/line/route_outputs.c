@@ -172,33 +172,33 @@ static int try_value(struct router *router, uint32_t index, uint32_t each_index,
     return add_output(router, index, each_index, value);
 }
 
+/* `.` and $index for one element. */
+static int set_element(struct router *router, const struct definition_next *next,
+                       struct slice value, uint32_t each_index) {
+    unsigned uses = (next->when == NULL ? 0 : expression_uses(next->when)) |
+                    (next->with == NULL ? 0 : expression_uses(next->with));
+    set_dot(router, value);
+    if ((uses & EXPRESSION_BIT(EXPRESSION_INDEX)) == 0) return 0;
+    /* In the arena, because `with: $index` gives a slice of it. */
+    const char *number = arena_printf(router->arena, "%u", each_index);
+    if (number == NULL) return -ENOMEM;
+    router->scope.inputs[EXPRESSION_INDEX] = (struct expression_input){
+        .bytes = slice_from_string(number), .name = "$index", .seen = EXPRESSION_IS_JSON};
+    return 0;
+}
+
 static int take_elements(struct router *router, uint32_t index, bool *was_taken) {
-    const struct definition_next *next = &router->station->next[index];
     uint32_t each_index = 0;
     struct slice array;
     int rc = evaluate_each(router, index, &array);
     if (rc < 0) return rc;
     struct json_iterator i = json_iterate(array);
-    for (; json_next(&i); each_index++) {
-        char number[16];
-        (void)snprintf(number, sizeof number, "%u", each_index);
+    for (; rc == 0 && json_next(&i); each_index++) {
         struct slice value = json_trim(i.value);
-        if (next->when != NULL || next->with != NULL) {
-            set_dot(router, value);
-            router->scope.inputs[EXPRESSION_INDEX] = (struct expression_input){
-                .bytes = slice_from_string(number), .name = "$index", .seen = EXPRESSION_IS_JSON};
-            /* `with: $index` gives a slice of the number, which must outlive this loop. */
-            if (next->with != NULL &&
-                (expression_uses(next->with) & EXPRESSION_BIT(EXPRESSION_INDEX)) != 0) {
-                const char *copy = arena_copy(router->arena, slice_from_string(number));
-                if (copy == NULL) return -ENOMEM;
-                router->scope.inputs[EXPRESSION_INDEX].bytes = slice_from_string(copy);
-            }
-        }
-        rc = try_value(router, index, each_index, value, was_taken);
-        if (rc < 0) return rc;
+        rc = set_element(router, &router->station->next[index], value, each_index);
+        if (rc == 0) rc = try_value(router, index, each_index, value, was_taken);
     }
-    return 0;
+    return rc;
 }
 
 static int take_entry(struct router *router, uint32_t index, enum outcome *outcome) {
