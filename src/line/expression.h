@@ -19,6 +19,7 @@
 
 #define EXPRESSION_BYTES_MAX 4096u
 #define EXPRESSION_OPERATIONS_MAX 512u
+#define EXPRESSION_MADE_BYTES_MAX (1024u * 1024) /* one made object or array: a message's size */
 #define EXPRESSION_DEPTH_MAX 32u /* brackets in brackets; also bounds the value stack */
 
 enum expression_variable {

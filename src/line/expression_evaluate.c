@@ -220,6 +220,10 @@ static int make(struct machine *machine, const struct operation *operation) {
     const struct slice *parts = &machine->values[machine->values_count];
     size_t bytes_count = 2 + (count == 0 ? 0 : count - 1);
     for (uint32_t i = 0; i < count; i++) bytes_count += parts[i].count;
+    if (bytes_count > EXPRESSION_MADE_BYTES_MAX) {
+        return fail(machine, "what it makes is larger than %u KiB",
+                    EXPRESSION_MADE_BYTES_MAX / 1024);
+    }
     char *bytes = arena_take(machine->arena, bytes_count);
     if (bytes == NULL) return -ENOMEM;
     char *end = bytes;

@@ -13,7 +13,8 @@
 #define ROUTE_OUTPUTS_MAX 1000000u
 #define ROUTE_OUTPUT_BYTES_MAX (32u * 1024 * 1024) /* all outputs of one message together */
 #define ROUTE_KEY_BYTES_MAX 256u
-/* An arena of this size is enough for the largest result. */
+/* An arena of this size is enough for the largest result of one-level `with`s; what needs more
+ * fails in words. */
 #define ROUTE_ARENA_BYTES_MAX (160u * 1024 * 1024)
 #define ROUTE_EACH_NONE UINT32_MAX
 
@@ -49,7 +50,8 @@ struct route_result {
 /* Decide the outputs of one completed message. A station without `next` has none.
  *
  * An entry with `each` and `when` is a filter: if it lets nothing by, `else` (if given) is taken,
- * but it is no failure. If otherwise no entry is taken, that is a failure.
+ * but it is no failure. If otherwise no entry is taken, that is a failure, and so is an output that
+ * its target's queue would not take.
  * Returns 0; -EBADMSG: the message fails, result->failure says why in one sentence; -ENOMEM. */
 TAKT_MUST_USE int route_outputs(const struct route_message *message, struct arena *arena,
                                 struct route_result *result);

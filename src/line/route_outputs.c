@@ -135,6 +135,14 @@ static int evaluate_each(struct router *router, uint32_t index, struct slice *ar
 static int add_output(struct router *router, uint32_t index, uint32_t each_index,
                       struct slice body) {
     struct route_result *result = router->result;
+    int32_t target = router->station->next[index].station;
+    const struct definition_queue *queue =
+        target < 0 ? NULL : &router->message->definition->stations[target].queue;
+    if (queue != NULL && body.count > queue->message_bytes_max) {
+        return fail(router, "an output of %s for %s has %zu bytes, and its queue takes at most %u",
+                    router->station->name, target_name(router, &router->station->next[index]),
+                    body.count, queue->message_bytes_max);
+    }
     if (result->outputs_count == ROUTE_OUTPUTS_MAX) {
         return fail(router, "%s has more than %u outputs", router->station->name,
                     ROUTE_OUTPUTS_MAX);
@@ -148,7 +156,7 @@ static int add_output(struct router *router, uint32_t index, uint32_t each_index
     result->outputs[result->outputs_count++] = (struct route_output){
         .body = body,
         .each_index = each_index,
-        .station = (int16_t)router->station->next[index].station,
+        .station = (int16_t)target,
         .next_index = (uint16_t)index,
     };
     return 0;
@@ -296,7 +304,13 @@ int route_outputs(const struct route_message *message, struct arena *arena,
         int rc = find_named(&router);
         if (rc < 0) return rc;
     }
-    return take_entries(&router);
+    int rc = take_entries(&router);
+    /* The arena is full rather than the machine: trying again would not help this message. */
+    if (rc == -ENOMEM && arena->used_bytes > arena->bytes_max / 2) {
+        result->failure = "deciding where its outputs go takes more memory than is allowed";
+        rc = -EBADMSG;
+    }
+    return rc;
 }
 
 int route_pass_on(const struct route_message *message, struct arena *arena, struct slice *output,

@@ -212,6 +212,46 @@ TEST(route_outputs_bounds_the_bytes) {
     stage_close(&stage);
 }
 
+/* An output that the next queue would not take fails here, in words. */
+TEST(route_outputs_bounds_each_body) {
+    struct stage stage;
+    stage_open(&stage, "[b, {to: end, with: '[., .]'}]");
+    struct buffer body;
+    buffer_open(&body, &stage.allocator, 4u * 1024 * 1024);
+    for (uint32_t i = 0; i < DEFINITION_MESSAGE_BYTES_MAX; i++) buffer_append_byte(&body, '1');
+    struct route_message message = message_of(&stage, buffer_slice(&body));
+    int rc = route_outputs(&message, &stage.arena, &stage.result);
+    EXPECT_STRING(describe(&stage, rc),
+                  "`with` of the way from a to end: what it makes is larger than 1024 KiB");
+    buffer_append_byte(&body, '1');
+    message.output = buffer_slice(&body);
+    rc = route_outputs(&message, &stage.arena, &stage.result);
+    EXPECT_STRING(describe(&stage, rc), "an output of a for b has 1048577 bytes, and its queue "
+                                        "takes at most 1048576");
+    buffer_close(&body);
+    stage_close(&stage);
+}
+
+/* A full arena is the message's failure, not a reason to try for ever. */
+TEST(route_outputs_says_when_its_room_is_used_up) {
+    struct stage stage;
+    stage_open(&stage, "{to: b, each: ., with: '[.]'}");
+    struct arena small;
+    arena_open(&small, &stage.allocator, 65536);
+    struct buffer body;
+    buffer_open(&body, &stage.allocator, 65536);
+    buffer_append_byte(&body, '[');
+    for (int i = 0; i < 2500; i++) buffer_append_string(&body, i == 0 ? "1" : ",1");
+    buffer_append_byte(&body, ']');
+    struct route_message message = message_of(&stage, buffer_slice(&body));
+    EXPECT_INT(route_outputs(&message, &small, &stage.result), -EBADMSG);
+    EXPECT_STRING(stage.result.failure,
+                  "deciding where its outputs go takes more memory than is allowed");
+    buffer_close(&body);
+    arena_close(&small);
+    stage_close(&stage);
+}
+
 /* A station without a handler hands its input on, or what `with` makes of it. */
 TEST(route_pass_on_makes_the_output) {
     struct stage stage;
