@@ -6,8 +6,6 @@
 #include "base/json.h"
 #include "base/json_object.h"
 
-#include <stdio.h>
-
 static const char *const state_names[] = {
     [JOB_RUNNING] = "running",
     [JOB_DONE] = "done",
@@ -47,25 +45,11 @@ static struct slice station_of(const struct report_look *look, const struct job_
     return step->station < look->stations_count ? look->stations[step->station] : SLICE_EMPTY;
 }
 
-/* As TAKT_TASK has it. */
-static void write_task(const struct report_look *look, const struct job_step *step,
-                       struct buffer *out) {
-    char id[32];
-    char text[512];
-    struct slice station = station_of(look, step);
-    hex_write(look->job.id, sizeof look->job.id, id);
-    int count = snprintf(text, sizeof text, "%.32s/%.*s%s%.*s", id, SLICE_ARGS(station),
-                         step->task_path.count > 0 ? "/" : "", SLICE_ARGS(step->task_path));
-    if (count > 0 && (size_t)count < sizeof text) {
-        write_text(out, "task", slice_from(text, (size_t)count));
-    }
-}
-
 static void write_step(const struct report_look *look, const struct job_step *step,
                        struct buffer *out) {
     buffer_append_byte(out, '{');
     write_text(out, "station", station_of(look, step));
-    write_task(look, step, out);
+    write_text(out, "task", step->task_path);
     if (step->attempt > 0) json_object_number(out, "attempt", step->attempt);
     json_object_time(out, "queued", step->queued);
     json_object_time(out, "started", step->started);
