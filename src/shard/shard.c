@@ -180,6 +180,14 @@ void shard_read_body(struct shard *shard, struct body_ref ref, journal_body_fn *
     journal_read_body(shard->journal, ref, done, context);
 }
 
+struct env *shard_env(const struct shard *shard) {
+    return shard->env;
+}
+
+const struct log *shard_log(const struct shard *shard) {
+    return shard->log;
+}
+
 const struct broker *shard_broker(const struct shard *shard) {
     return shard->broker;
 }

@@ -18,7 +18,8 @@ struct sqs_options {
 };
 
 TAKT_MUST_USE int sqs_open(const struct sqs_options *options, struct sqs **out);
-void sqs_close(struct sqs *sqs); /* after every server that uses it is closed; NULL is allowed */
+/* After every server that uses it is closed, before the shard or after it. NULL is allowed. */
+void sqs_close(struct sqs *sqs);
 
 /* To be given to http_server_open with the struct sqs as context; the board mounts it too. */
 const struct http_handler *sqs_handler(void);

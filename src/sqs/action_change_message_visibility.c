@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* action_change_message_visibility.c -- ChangeMessageVisibility. */
+#include "sqs/handle.h"
+
+static const struct sqs_field fields[] = {
+    SQS_FIELD(handle_input, queue_url, "QueueUrl", SQS_TEXT),
+    SQS_FIELD_REQUIRED(handle_input, receipt_handle, "ReceiptHandle", SQS_TEXT),
+    SQS_FIELD_REQUIRED(handle_input, visibility_timeout, "VisibilityTimeout", SQS_INTEGER),
+};
+static const struct sqs_shape shape = SQS_SHAPE(handle_input, fields);
+
+static void run(struct sqs_call *call, const void *input) {
+    handle_run(call, input, COMMAND_VISIBILITY);
+}
+
+const struct sqs_action sqs_action_change_message_visibility = {SLICE("ChangeMessageVisibility"),
+                                                                &shape, run};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* action_create_queue.c -- CreateQueue: also gives the URL of a queue that is there already, with
+ * the same attributes. */
+#include "sqs/sqs_inside.h"
+
+struct create_input {
+    struct slice name;
+    struct sqs_pairs attributes;
+    struct sqs_pairs tags;
+};
+
+static const struct sqs_field fields[] = {
+    SQS_FIELD_REQUIRED(create_input, name, "QueueName", SQS_TEXT),
+    SQS_FIELD(create_input, attributes, "Attributes", SQS_PAIRS),
+    SQS_FIELD(create_input, tags, "tags", SQS_PAIRS),
+};
+static const struct sqs_shape shape = SQS_SHAPE(create_input, fields);
+
+static void on_answer(void *context, const struct broker_answer *answer) {
+    struct sqs_call *call = context;
+    if (call->request == NULL) {
+        sqs_call_end(call);
+        return;
+    }
+    if (!sqs_is_good(answer->result)) {
+        sqs_refuse_result(call, answer->result, answer->detail);
+        return;
+    }
+    const struct slice *url = call->state;
+    struct sqs_writer writer = sqs_call_writer(call);
+    writer.protocol->text(&writer, SLICE("QueueUrl"), *url);
+    sqs_answer(call, &writer);
+}
+
+static bool check(const struct sqs_call *call, const struct create_input *input, struct slice *url,
+                  struct command_queue *command, struct sqs_fault *fault) {
+    if (!sqs_name_check(input->name, fault)) return false;
+    if (input->tags.count > 0) {
+        return sqs_fail(fault, SQS_ERROR_UNSUPPORTED_OPERATION,
+                        "Tags are not built yet in takt: create the queue without them.");
+    }
+    if (!sqs_settings_read(call, &input->attributes, command, fault)) return false;
+    command->name = input->name;
+    return sqs_queue_url(call, input->name, url, fault);
+}
+
+static void run(struct sqs_call *call, const void *input) {
+    struct sqs_fault fault = sqs_fault_none(sqs_call_arena(call));
+    struct slice *url = arena_take(sqs_call_arena(call), sizeof *url);
+    if (url == NULL) {
+        sqs_refuse_result(call, BROKER_NO_MEMORY, NULL);
+        return;
+    }
+    struct command command = {.kind = COMMAND_QUEUE_CREATE};
+    if (!check(call, input, url, &command.queue, &fault)) {
+        sqs_refuse(call, &fault);
+        return;
+    }
+    call->state = url;
+    shard_submit(call->sqs->shard, &command, on_answer, call);
+}
+
+const struct sqs_action sqs_action_create_queue = {SLICE("CreateQueue"), &shape, run};
