@@ -4,8 +4,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-
-#include <stdio.h>
+#include "base/json_object.h"
 
 static const char *const state_names[] = {
     [JOB_RUNNING] = "running",
@@ -19,45 +18,23 @@ static const char *const outcome_names[] = {
     [STEP_REDRIVEN] = "redriven",
 };
 
-static void write_name(struct buffer *out, const char *name) {
-    if (out->count > 0 && out->bytes[out->count - 1] != '{') buffer_append_byte(out, ',');
-    buffer_printf(out, "\"%s\":", name);
-}
-
 static void write_text(struct buffer *out, const char *name, struct slice text) {
-    if (text.count == 0) return;
-    write_name(out, name);
-    json_write_string(out, text);
-}
-
-static void write_number(struct buffer *out, const char *name, int64_t value) {
-    write_name(out, name);
-    json_write_i64(out, value);
-}
-
-static void write_time(struct buffer *out, const char *name, struct wall_time time) {
-    if (time.ms == 0) return;
-    char text[WALL_TIME_TEXT_BYTES];
-    wall_time_text(time, text);
-    write_name(out, name);
-    buffer_printf(out, "\"%s\"", text);
+    if (text.count > 0) json_object_text(out, name, text);
 }
 
 static void write_places(const struct report_look *look, struct buffer *out) {
-    const char *between = "";
-    write_name(out, "waiting");
+    json_object_name(out, "waiting");
     buffer_append_byte(out, '[');
     for (uint32_t i = 0; i < look->stations_count; i++) {
         const struct job_place *place = &look->places[i];
         if (place->waiting + place->in_flight + place->in_kit + place->dead == 0) continue;
-        buffer_append_string(out, between);
-        between = ",";
+        json_array_next(out);
         buffer_append_byte(out, '{');
         write_text(out, "station", look->stations[i]);
-        write_number(out, "waiting", place->waiting);
-        write_number(out, "in_flight", place->in_flight);
-        write_number(out, "in_kit", place->in_kit);
-        write_number(out, "dead", place->dead);
+        json_object_number(out, "waiting", place->waiting);
+        json_object_number(out, "in_flight", place->in_flight);
+        json_object_number(out, "in_kit", place->in_kit);
+        json_object_number(out, "dead", place->dead);
         buffer_append_byte(out, '}');
     }
     buffer_append_byte(out, ']');
@@ -68,33 +45,19 @@ static struct slice station_of(const struct report_look *look, const struct job_
     return step->station < look->stations_count ? look->stations[step->station] : SLICE_EMPTY;
 }
 
-/* As TAKT_TASK has it. */
-static void write_task(const struct report_look *look, const struct job_step *step,
-                       struct buffer *out) {
-    char id[32];
-    char text[512];
-    struct slice station = station_of(look, step);
-    hex_write(look->job.id, sizeof look->job.id, id);
-    int count = snprintf(text, sizeof text, "%.32s/%.*s%s%.*s", id, SLICE_ARGS(station),
-                         step->task_path.count > 0 ? "/" : "", SLICE_ARGS(step->task_path));
-    if (count > 0 && (size_t)count < sizeof text) {
-        write_text(out, "task", slice_from(text, (size_t)count));
-    }
-}
-
 static void write_step(const struct report_look *look, const struct job_step *step,
                        struct buffer *out) {
     buffer_append_byte(out, '{');
     write_text(out, "station", station_of(look, step));
-    write_task(look, step, out);
-    if (step->attempt > 0) write_number(out, "attempt", step->attempt);
-    write_time(out, "queued", step->queued);
-    write_time(out, "started", step->started);
-    write_time(out, "ended", step->ended);
+    write_text(out, "task", step->task_path);
+    if (step->attempt > 0) json_object_number(out, "attempt", step->attempt);
+    json_object_time(out, "queued", step->queued);
+    json_object_time(out, "started", step->started);
+    json_object_time(out, "ended", step->ended);
     bool is_known = (size_t)step->outcome < ARRAY_COUNT(outcome_names);
     write_text(out, "outcome",
                slice_from_string(is_known ? outcome_names[step->outcome] : "unknown"));
-    if (step->outcome == STEP_DONE) write_number(out, "outputs", step->outputs_count);
+    if (step->outcome == STEP_DONE) json_object_number(out, "outputs", step->outputs_count);
     write_text(out, "error", step->error);
     buffer_append_byte(out, '}');
 }
@@ -102,8 +65,7 @@ static void write_step(const struct report_look *look, const struct job_step *st
 /* Bodies are newest first, steps in a body newest last. */
 static void write_steps(const struct report_look *look, struct buffer *out) {
     uint32_t left_out = look->is_cut ? 1 : 0;
-    const char *between = "";
-    write_name(out, "steps");
+    json_object_name(out, "steps");
     buffer_append_byte(out, '[');
     for (uint32_t i = look->histories_count; i > 0; i--) {
         struct job_history_reader reader;
@@ -112,20 +74,19 @@ static void write_steps(const struct report_look *look, struct buffer *out) {
         CHECK(rc == 0); /* it was looked at when it was read */
         left_out += reader.left_out;
         while (job_history_next(&reader, &step)) {
-            buffer_append_string(out, between);
-            between = ",";
+            json_array_next(out);
             write_step(look, &step, out);
         }
     }
     buffer_append_byte(out, ']');
-    if (left_out > 0) write_number(out, "steps_left_out", left_out);
+    if (left_out > 0) json_object_number(out, "steps_left_out", left_out);
 }
 
 static void write_result(const struct report_look *look, struct buffer *out) {
     if (look->job.result.position == 0) return;
-    write_number(out, "result_bytes", look->job.result.count);
+    json_object_number(out, "result_bytes", look->job.result.count);
     if (look->job.result.count > JOB_REPORT_RESULT_BYTES_MAX) return;
-    write_name(out, "result");
+    json_object_name(out, "result");
     if (json_validate(look->result, NULL)) {
         buffer_append(out, json_trim(look->result));
     } else {
@@ -141,8 +102,8 @@ void job_report_write(const struct report_look *look, struct buffer *out) {
     write_text(out, "line", look->line);
     write_text(out, "key", look->job.key);
     write_text(out, "state", slice_from_string(state_names[look->job.state]));
-    write_time(out, "started", look->job.started);
-    write_time(out, "ended", look->job.ended);
+    json_object_time(out, "started", look->job.started);
+    json_object_time(out, "ended", look->job.ended);
     write_places(look, out);
     write_steps(look, out);
     write_text(out, look->job.state == JOB_REJECTED ? "reason" : "error", look->error);
