@@ -36,6 +36,10 @@ int cli_main(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_queue(int argc, char **argv);
+int cli_job(int argc, char **argv);
+int cli_station(int argc, char **argv);
+int cli_status(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 

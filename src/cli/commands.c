@@ -5,6 +5,10 @@ const struct cli_command cli_commands[] = {
     {"run", "FILE…", "run the lines of these files", cli_run, false},
     {"serve", "[FILE]", "queues alone: an SQS endpoint", cli_serve, false},
     {"check", "FILE… [--explain]", "say all that is wrong with line files", cli_check, false},
+    {"queue", "list|create|send|receive|…", "queues and their messages", cli_queue, false},
+    {"job", "list|show|follow", "where an order is", cli_job, false},
+    {"station", "list|scale", "stations and their workers", cli_station, false},
+    {"status", "", "the whole of it on one page", cli_status, false},
     {"version", "", "this program's version", cli_version, false},
     {"help", "", "this list", cli_help, false},
 };
