@@ -189,6 +189,43 @@ int client_api(struct client *client, const char *method, const char *path, stru
                                                 .method = method, .path = path, .body = body}));
 }
 
+static uint64_t add_rows(struct buffer *rows, struct slice page, uint64_t rows_left) {
+    uint64_t count = 0;
+    for (struct json_iterator i = json_iterate(page); count < rows_left && json_next(&i); count++) {
+        if (rows->count > 1) buffer_append_byte(rows, ',');
+        buffer_append(rows, i.value);
+    }
+    return count;
+}
+
+int client_pages(struct client *client, const char *path, const char *member, const char *cursor,
+                 uint64_t rows_max, struct slice *out) {
+    struct buffer rows;
+    buffer_open(&rows, &client->allocator, CLIENT_BODY_BYTES_MAX);
+    buffer_append_byte(&rows, '[');
+    const char *next = "";
+    int code = CLI_OK;
+    do {
+        const char *page =
+            arena_printf(&client->arena, "%s%s%s%s", path, *next == '\0' ? "" : cursor,
+                         *next == '\0' ? "" : "=", client_escape(client, next));
+        code = page == NULL ? CLI_FAILED : client_api(client, "GET", page, SLICE_EMPTY);
+        if (code != CLI_OK) break;
+        struct slice answer = client_body(client);
+        rows_max -= add_rows(&rows, json_member(answer, slice_from_string(member)), rows_max);
+        next = client_text(client, answer, "next");
+    } while (*next != '\0' && rows_max > 0);
+    buffer_append_byte(&rows, ']');
+    const char *copy = rows.failed ? NULL : arena_copy(&client->arena, buffer_slice(&rows));
+    buffer_close(&rows);
+    if (code == CLI_OK && copy == NULL) {
+        fprintf(stderr, "takt: the list is too long for this machine's memory\n");
+        return CLI_FAILED;
+    }
+    *out = slice_from_string(copy);
+    return code;
+}
+
 const char *client_escape(struct client *client, const char *text) {
     static const char hex[] = "0123456789ABCDEF";
     size_t count = strlen(text);
@@ -211,8 +248,19 @@ const char *client_escape(struct client *client, const char *text) {
     return out;
 }
 
+/* "counts.sent": a member of a member. */
+static struct slice find_member(struct slice object, const char *path) {
+    struct slice rest = slice_from_string(path);
+    struct slice name;
+    while (slice_cut(rest, '.', &name, &rest)) {
+        object = json_member(object, name);
+        if (json_type(object) != JSON_OBJECT) return SLICE_EMPTY;
+    }
+    return json_member(object, name);
+}
+
 const char *client_text(struct client *client, struct slice object, const char *member) {
-    struct slice value = json_member(object, slice_from_string(member));
+    struct slice value = find_member(object, member);
     enum json_type type = json_type(value);
     if (type == JSON_NONE || type == JSON_NULL) return "";
     struct slice text = value;
@@ -223,6 +271,6 @@ const char *client_text(struct client *client, struct slice object, const char *
 
 int64_t client_number(struct slice object, const char *member) {
     int64_t number = 0;
-    struct slice value = json_member(object, slice_from_string(member));
+    struct slice value = find_member(object, member);
     return json_to_i64(value, INT64_MIN, INT64_MAX, &number) ? number : 0;
 }

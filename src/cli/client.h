@@ -9,6 +9,8 @@
 #include "base/buffer.h"
 #include "cli/cli.h"
 
+#include <stdint.h>
+
 #define CLIENT_BODY_BYTES_MAX (64u * 1024 * 1024)
 #define CLIENT_SERVER_DEFAULT "http://127.0.0.1:9325"
 
@@ -39,9 +41,15 @@ TAKT_MUST_USE int client_action(struct client *client, const char *action, struc
 TAKT_MUST_USE int client_api(struct client *client, const char *method, const char *path,
                              struct slice body);
 
+/* All pages of a list of the board: every object of the array `member`, as one JSON array that lies
+ * in client_arena. path ends with '?' or '&': `next` of a page becomes `cursor` of the next. */
+TAKT_MUST_USE int client_pages(struct client *client, const char *path, const char *member,
+                               const char *cursor, uint64_t rows_max, struct slice *out);
+
 /* A name as it may stand in a path or a query. */
 const char *client_escape(struct client *client, const char *text);
-/* The text of a JSON string, "" if it is none or memory is out. A number or a word as it stands. */
+/* The text of a JSON string, "" if it is none or memory is out. A number or a word as it stands.
+ * member: "name", or "counts.sent" for a member of a member. */
 const char *client_text(struct client *client, struct slice object, const char *member);
 /* A number, or 0. */
 int64_t client_number(struct slice object, const char *member);

@@ -44,16 +44,21 @@ static int job_list(struct client *client, const struct options *options) {
     };
     const char *key = options_value(options, "key");
     const char *state = options_value(options, "state");
+    uint64_t limit = 0;
+    if (!slice_to_u64(slice_from_string(options_value(options, "limit")), UINT32_MAX, &limit)) {
+        fprintf(stderr, "takt job list: --limit is a number\n");
+        return CLI_USAGE;
+    }
     const char *path = arena_printf(
-        client_arena(client), "/api/v1/jobs?limit=%s%s%s%s%s",
-        client_escape(client, options_value(options, "limit")),
+        client_arena(client), "/api/v1/jobs?limit=%llu%s%s%s%s&",
+        (unsigned long long)(limit < 1000 ? limit : 1000),
         key == NULL ? "" : "&key=", key == NULL ? "" : client_escape(client, key),
         state == NULL ? "" : "&state=", state == NULL ? "" : client_escape(client, state));
     if (path == NULL) return CLI_FAILED;
-    int code = client_api(client, "GET", path, SLICE_EMPTY);
+    struct slice rows;
+    int code = client_pages(client, path, "jobs", "before", limit, &rows);
     if (code != CLI_OK) return code;
-    return table_print(client, options_value(options, "output"),
-                       json_member(client_body(client), SLICE("jobs")), columns,
+    return table_print(client, options_value(options, "output"), rows, columns,
                        ARRAY_COUNT(columns));
 }
 

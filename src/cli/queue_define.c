@@ -12,20 +12,24 @@
 
 int queue_list(struct client *client, const struct options *options) {
     static const struct table_column columns[] = {
-        {"NAME", "name", false},      {"KIND", "kind", false},
-        {"VISIBLE", "visible", true}, {"IN FLIGHT", "in_flight", true},
-        {"DELAYED", "delayed", true}, {"SENT", "sent", true},
-        {"DELETED", "deleted", true}, {"HANDED ON", "handed_on", true},
-        {"DEAD", "dead", true},
+        {"NAME", "name", false},
+        {"KIND", "kind", false},
+        {"VISIBLE", "visible", true},
+        {"IN FLIGHT", "in_flight", true},
+        {"DELAYED", "delayed", true},
+        {"SENT", "counts.sent", true},
+        {"DELETED", "counts.deleted", true},
+        {"HANDED ON", "counts.handed_on", true},
+        {"DEAD", "counts.dead", true},
     };
     const char *prefix = options_value(options, "prefix");
-    const char *path = arena_printf(client_arena(client), "/api/v1/queues?prefix=%s",
+    const char *path = arena_printf(client_arena(client), "/api/v1/queues?limit=1000&prefix=%s&",
                                     client_escape(client, prefix == NULL ? "" : prefix));
     if (path == NULL) return CLI_FAILED;
-    int code = client_api(client, "GET", path, SLICE_EMPTY);
+    struct slice rows;
+    int code = client_pages(client, path, "queues", "after", UINT64_MAX, &rows);
     if (code != CLI_OK) return code;
-    return table_print(client, options_value(options, "output"),
-                       json_member(client_body(client), SLICE("queues")), columns,
+    return table_print(client, options_value(options, "output"), rows, columns,
                        ARRAY_COUNT(columns));
 }
 
