@@ -45,7 +45,7 @@ static const struct option receive_options[] = {
 static const struct option peek_options[] = {
     SUBCOMMAND_SERVER,
     SUBCOMMAND_OUTPUT,
-    {"max", "COUNT", "1 to 1000", "10"},
+    {"max", "COUNT", "1 to 100", "10"},
     SUBCOMMAND_END,
 };
 
