@@ -191,3 +191,11 @@ const struct log *shard_log(const struct shard *shard) {
 const struct broker *shard_broker(const struct shard *shard) {
     return shard->broker;
 }
+
+void shard_get_journal_status(const struct shard *shard, struct journal_status *out) {
+    journal_get_status(shard->journal, out);
+}
+
+bool shard_has_failed(const struct shard *shard) {
+    return shard->is_failed;
+}
