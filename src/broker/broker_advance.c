@@ -39,7 +39,9 @@ static bool find_expired(struct deciding *deciding, const struct queue *queue, u
     }
     uint32_t slot;
     while (heap_walk_next(&walk, &slot)) {
-        if (!queue_has_expired(queue, message_at(deciding->broker, slot), deciding->now_ms)) break;
+        if (!queue_has_expired(queue, message_at(deciding->broker, slot),
+                               retention_now_ms(deciding)))
+            break;
         due->expired[due->expired_count++] = slot;
     }
     return true;
@@ -57,7 +59,7 @@ static bool find_shown(struct deciding *deciding, const struct queue *queue, uin
     while (heap_walk_next(&walk, &slot)) {
         const struct message *message = message_at(deciding->broker, slot);
         if ((int64_t)message->deadline_ms > deciding->now_ms) break;
-        if (queue_has_expired(queue, message, deciding->now_ms)) {
+        if (queue_has_expired(queue, message, retention_now_ms(deciding))) {
             due->expired[due->expired_count++] = slot;
         } else {
             due->shown[due->shown_count++] = slot;

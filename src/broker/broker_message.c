@@ -146,6 +146,7 @@ int64_t queue_deadline_ms(const struct broker *broker, uint32_t slot) {
     if (store->visible.count > 0) {
         const struct message *oldest = message_at(broker, heap_value(&store->visible, 0));
         int64_t end_ms = (int64_t)oldest->sent_ms + queue->retention_ms;
+        if (end_ms < broker_hold_until_ms(broker)) end_ms = broker_hold_until_ms(broker);
         if (end_ms < when_ms) when_ms = end_ms;
     }
     return when_ms;

@@ -43,6 +43,8 @@ extern const struct heap_order timed_order;
 static inline struct store *queue_store(const struct broker *broker, const struct queue *queue) {
     return store_at(broker, queue->store);
 }
+/* Nothing expires by retention before: of every queue the deadline is set anew. */
+void broker_hold(struct broker *broker, int64_t until_ms);
 /* The deadline of a queue follows from its store and its retention. Called by everything below. */
 void queue_update_deadline(struct broker *broker, uint32_t queue);
 int64_t queue_deadline_ms(const struct broker *broker, uint32_t queue); /* INT64_MAX: none */

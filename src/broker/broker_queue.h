@@ -9,7 +9,8 @@
  * inside their store. */
 reserve_fn reserve_nothing, reserve_queue_create, reserve_queue_purge, reserve_send,
     reserve_receive, reserve_handles, reserve_redrive, reserve_advance;
-bytes_fn bytes_queue, bytes_send, bytes_receive, bytes_handles, bytes_step, bytes_carry;
+bytes_fn bytes_queue, bytes_send, bytes_receive, bytes_handles, bytes_step, bytes_carry,
+    bytes_hold_retention;
 
 /* The queue that a plain command names, or NULL: it is refused then. */
 struct queue *deciding_queue(struct deciding *deciding, struct slice name);

@@ -167,7 +167,8 @@ int broker_apply(struct broker *broker, uint64_t lsn, struct slice record,
     return is_broken ? -EBADMSG : 0;
 }
 
-/* Its time and its seed were in the head. */
+/* Its time and its seed were in the head; what may follow is until when retention is on hold. */
 void apply_nothing(struct applying *applying) {
-    CHECK(applying->lsn > 0);
+    if (applying->in.rest.count == 0) return;
+    broker_hold(applying->broker, decode_i64(&applying->in));
 }

@@ -67,6 +67,11 @@ struct deciding {
 };
 typedef void decide_fn(struct deciding *deciding);
 
+/* The time that a message's retention is compared with: while retention is on hold, none has passed. */
+static inline int64_t retention_now_ms(const struct deciding *deciding) {
+    return deciding->now_ms < broker_hold_until_ms(deciding->broker) ? INT64_MIN : deciding->now_ms;
+}
+
 /* Write the record's head; the fields follow into record(deciding). */
 struct buffer *record_begin(struct deciding *deciding, enum record_kind kind);
 /* No record after all. */
@@ -93,7 +98,7 @@ void encode_body_ref(struct buffer *out, struct body_ref ref);
 /* One function a command. Before: the answer is zero (BROKER_OK), the record is empty. */
 decide_fn decide_queue_create, decide_queue_set, decide_queue_delete, decide_queue_purge,
     decide_send, decide_receive, decide_delete, decide_visibility, decide_give_back, decide_redrive,
-    decide_advance, decide_carry;
+    decide_advance, decide_carry, decide_hold_retention;
 decide_fn decide_life_start, decide_line_put, decide_job_start, decide_session_open,
     decide_session_end, decide_lease, decide_complete, decide_fail, decide_reject, decide_return,
     decide_roll_deal;

@@ -89,6 +89,7 @@ struct root { /* slot 0 */
     uint64_t next_number;   /* of everything but queues and lines */
     uint32_t next_queue_id; /* a queue's number is small, so that a message can remember one */
     uint32_t next_line_id;
+    int64_t hold_until_ms; /* nothing expires by retention before; 0: it was never asked for */
 };
 
 struct queue {
@@ -327,6 +328,12 @@ static inline void *thing_find(const struct broker *broker, enum thing_kind kind
                                struct broker_ref ref) {
     struct thing *thing = pool_find(&broker->pools[kind], ref.slot);
     return thing != NULL && thing->number == ref.number && ref.number != 0 ? thing : NULL;
+}
+
+/* The root may be missing during replay. */
+static inline int64_t broker_hold_until_ms(const struct broker *broker) {
+    const struct root *root = pool_find(&broker->pools[THING_ROOT], 0);
+    return root == NULL ? 0 : root->hold_until_ms;
 }
 
 /* queue_at(broker, slot), message_at(…), … : CHECKs that the slot is taken. */

@@ -28,6 +28,8 @@ const struct command_row command_rows[COMMAND_KINDS_COUNT] = {
     [COMMAND_RETURN] = {"return", decide_return, lines_reserve, lines_bytes},
     [COMMAND_ROLL_DEAL] = {"roll_deal", decide_roll_deal, lines_reserve, lines_bytes},
     [COMMAND_CARRY] = {"carry", decide_carry, reserve_nothing, bytes_carry},
+    [COMMAND_HOLD_RETENTION] = {"hold_retention", decide_hold_retention, reserve_nothing,
+                                bytes_hold_retention},
 };
 
 /* The kind by its number on disk. 0 is none. */

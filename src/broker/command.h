@@ -25,7 +25,8 @@
 #define BROKER_DEAL_BYTES_MAX (256u * 1024) /* or with more bytes, becomes a roll */
 #define BROKER_OUTPUTS_MAX 1000000u         /* of one hand-off */
 #define BROKER_OUTPUTS_BYTES_MAX (32u * 1024 * 1024)
-#define BROKER_STEP_MAX 1000u /* things one advance record fires, sweeps or withdraws */
+#define BROKER_HOLD_MS (3600 * 1000) /* COMMAND_HOLD_RETENTION */
+#define BROKER_STEP_MAX 1000u        /* things one advance record fires, sweeps or withdraws */
 
 /* A thing in one of the broker's tables. Numbers are never used again; slots are. number 0: none */
 struct broker_ref {
@@ -212,6 +213,7 @@ enum command_kind {
     COMMAND_RETURN,
     COMMAND_ROLL_DEAL,
     COMMAND_CARRY,
+    COMMAND_HOLD_RETENTION, /* for an hour nothing expires by retention: the clock may be wrong */
     COMMAND_KINDS_COUNT
 };
 

@@ -151,7 +151,7 @@ static enum broker_result visibility_entry(const struct deciding *deciding,
     if (lease_ms < 0 || lease_ms > BROKER_LEASE_MS_MAX) return BROKER_VALUE_INVALID;
     if (message == NULL) return BROKER_VALUE_INVALID;
     const struct queue *queue = message_queue(deciding->broker, message);
-    if (queue_has_expired(queue, message, deciding->now_ms)) return BROKER_VALUE_INVALID;
+    if (queue_has_expired(queue, message, retention_now_ms(deciding))) return BROKER_VALUE_INVALID;
     if (!holds(deciding, message, index)) return BROKER_OK;
     int64_t received_ms = (int64_t)message->deadline_ms - message->granted_ms;
     int64_t granted_ms = deciding->now_ms + lease_ms - received_ms;

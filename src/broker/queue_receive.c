@@ -43,7 +43,7 @@ static bool pick(struct deciding *deciding, const struct queue *queue, bool has_
     uint32_t slot;
     while (picks->taken_count < taken_max && heap_walk_next(&walk, &slot)) {
         const struct message *message = message_at(broker, slot);
-        if (queue_has_expired(queue, message, deciding->now_ms)) continue;
+        if (queue_has_expired(queue, message, retention_now_ms(deciding))) continue;
         if (has_dead_queue && message->receive_count >= queue->dead_after) {
             picks->dead[picks->dead_count++] = slot;
         } else {

@@ -81,7 +81,8 @@ void decide_redrive(struct deciding *deciding) {
     while (heap_walk_next(&walk, &slot)) {
         const struct queue *origin = origin_of(deciding->broker, queue, slot);
         const struct message *message = message_at(deciding->broker, slot);
-        if (origin == NULL || queue_has_expired(queue, message, deciding->now_ms)) continue;
+        if (origin == NULL || queue_has_expired(queue, message, retention_now_ms(deciding)))
+            continue;
         if (answer->step.count == command->messages_max) {
             answer->step.more = true;
             break;

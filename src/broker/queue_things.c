@@ -47,6 +47,7 @@ void root_carry_encode(const struct broker *broker, uint32_t slot, struct buffer
     encode_u64(out, root->next_number);
     encode_u32(out, root->next_queue_id);
     encode_u32(out, root->next_line_id);
+    encode_i64(out, root->hold_until_ms);
 }
 
 void root_carry_apply(struct applying *applying, uint32_t slot, bool is_new) {
@@ -57,6 +58,7 @@ void root_carry_apply(struct applying *applying, uint32_t slot, bool is_new) {
     root->next_number = decode_u64(&applying->in);
     root->next_queue_id = decode_u32(&applying->in);
     root->next_line_id = decode_u32(&applying->in);
+    broker_hold(applying->broker, decode_i64(&applying->in));
 }
 
 void root_digest(const struct broker *broker, uint32_t slot, struct digest *digest) {
@@ -66,6 +68,7 @@ void root_digest(const struct broker *broker, uint32_t slot, struct digest *dige
     digest_u64(digest, root->next_number);
     digest_u64(digest, root->next_queue_id);
     digest_u64(digest, root->next_line_id);
+    digest_u64(digest, (uint64_t)root->hold_until_ms);
 }
 
 void root_check(const struct broker *broker, uint32_t slot) {

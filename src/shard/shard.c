@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shard.c -- from the journal's bytes to a state that can be asked, and its end.
  *
- *   open    replay every record into a new broker; start the journal's new epoch; one record ends
- *           the sessions of earlier lives
+ *   open    replay every record into a new broker; start the journal's new epoch; a record ends the
+ *           sessions of earlier lives, if there are any
  *   live    shard_submit.c and its neighbours
  *   fail    a batch did not reach the disk: the state is ahead of what is promised, so nothing that
  *           is held is answered OK, nor anything that comes; the owner hears of it and closes
@@ -13,6 +13,8 @@
 #include <errno.h>
 
 #define NS_PER_MS 1000000ll
+#define HOUR_MS 3600000ll
+#define DAY_MS (24 * HOUR_MS)
 #define REFS_GOOD_MS_DEFAULT 500
 #define LIFE_STEPS_MAX 100000u /* records that end the sessions of earlier lives */
 
@@ -78,8 +80,22 @@ static int result_to_errno(enum broker_result result) {
     }
 }
 
-/* A new broker writes its first record here too, or with the first command. */
+/* Before anything else, so that it is compared with the newest record of the life before. */
+static int hold_retention(struct shard *shard) {
+    int64_t last_ms = broker_last_time(shard->broker).ms;
+    if (broker_is_new(shard->broker) || shard_now(shard).ms - last_ms <= DAY_MS) return 0;
+    log_printf(shard->log, LOG_WARNING,
+               "the clock is %lld hours ahead of the newest record; in case it is wrong, nothing "
+               "expires by retention for an hour",
+               (long long)((shard_now(shard).ms - last_ms) / HOUR_MS));
+    struct command command = {.kind = COMMAND_HOLD_RETENTION};
+    return result_to_errno(shard_do(shard, &command));
+}
+
 static int start_life(struct shard *shard) {
+    struct broker_totals totals;
+    broker_get_totals(shard->broker, &totals);
+    if (totals.sessions_count == 0) return 0;
     struct command command = {.kind = COMMAND_LIFE_START};
     for (uint32_t i = 0; i < LIFE_STEPS_MAX; i++) {
         enum broker_result result = shard_do(shard, &command);
@@ -100,7 +116,8 @@ static int start(struct shard *shard) {
     shard->lsn_durable = status.lsn_durable;
     shard_clock_start(shard);
     journal_set_live_bytes(shard->journal, broker_live_bytes(shard->broker));
-    rc = start_life(shard);
+    rc = hold_retention(shard);
+    if (rc == 0) rc = start_life(shard);
     if (rc < 0) log_printf(shard->log, LOG_ERROR, "cannot begin: %s", strerror(-rc));
     return rc;
 }

@@ -30,7 +30,7 @@ static const enum journal_purpose purposes[COMMAND_KINDS_COUNT] = {
     [COMMAND_LEASE] = JOURNAL_FOR_DRAIN,         [COMMAND_COMPLETE] = JOURNAL_FOR_DRAIN,
     [COMMAND_FAIL] = JOURNAL_FOR_DRAIN,          [COMMAND_REJECT] = JOURNAL_FOR_DRAIN,
     [COMMAND_RETURN] = JOURNAL_FOR_DRAIN,        [COMMAND_ROLL_DEAL] = JOURNAL_FOR_DRAIN,
-    [COMMAND_CARRY] = JOURNAL_FOR_DRAIN,
+    [COMMAND_CARRY] = JOURNAL_FOR_DRAIN,         [COMMAND_HOLD_RETENTION] = JOURNAL_FOR_DRAIN,
 };
 
 /* Outputs are more than their input: then the hand-off waits while there is little room. */

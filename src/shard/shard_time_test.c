@@ -49,3 +49,52 @@ TEST(takts_time_never_goes_back_over_a_restart) {
     EXPECT(shard_now(kit->shard).ms < before + 1000);
     kit_close(kit);
 }
+
+static uint64_t visible(struct shard_kit *kit) {
+    return kit_view(kit, "a").visible_count;
+}
+
+/* Four days and a bit pass while takt is down: the message is past its retention, but the clock may be
+ * wrong. It can still be had for an hour, and then it is gone; also when takt is started again. */
+TEST(a_start_long_after_the_last_record_expires_nothing_for_an_hour) {
+    struct shard_kit *kit = kit_open();
+    kit_create(kit, "a", 1);
+    kit_send(kit, "a", 2);
+    kit_send(kit, "a", 3);
+    kit_commit(kit);
+    shard_close(kit->shard);
+    fake_env_jump_ns(kit->env, 5 * 24 * HOUR_MS * 1000000);
+    kit_start(kit);
+    kit_commit(kit);
+    EXPECT_INT(visible(kit), 2);
+    EXPECT(kit_receive(kit, "a", 0, 4) != NULL);
+    kit_commit(kit);
+    EXPECT_INT(kit->answers[3].count, 1);
+    kit_delete_message(kit, "a", &kit->answers[3].message, 5);
+    kit_commit(kit);
+    shard_close(kit->shard);
+    kit_start(kit);
+    fake_env_jump_ns(kit->env, (HOUR_MS - 10) * 1000000);
+    fake_env_pass_ms(kit->env, 1);
+    EXPECT_INT(visible(kit), 1);
+    fake_env_pass_ms(kit->env, 12);
+    EXPECT_INT(visible(kit), 0);
+    EXPECT_INT(kit_view(kit, "a").counts.expired, 1);
+    kit_close(kit);
+}
+
+/* Four hours are nothing: what expired meanwhile goes at once. */
+TEST(a_start_soon_after_the_last_record_expires_what_is_due) {
+    struct shard_kit *kit = kit_open();
+    kit_create(kit, "a", 1);
+    struct command set = {.kind = COMMAND_QUEUE_SET,
+                          .queue = {SLICE("a"), QUEUE_SET_RETENTION, {.retention_ms = HOUR_MS}}};
+    kit_submit(kit, &set, 2);
+    kit_send(kit, "a", 3);
+    kit_commit(kit);
+    shard_close(kit->shard);
+    fake_env_jump_ns(kit->env, 4 * HOUR_MS * 1000000);
+    kit_start(kit);
+    EXPECT_INT(visible(kit), 0);
+    kit_close(kit);
+}
