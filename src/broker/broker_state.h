@@ -117,6 +117,8 @@ struct queue {
     uint32_t slot;
     struct timer timer;
     struct event_link event;
+    uint32_t sessions_count; /* a station's: those open */
+    uint32_t waiting_kits;   /* …splits whose join it is and whose kit is to come */
     uint32_t left; /* the ordered index of names, see broker_names.h: slots */
     uint32_t right;
     uint32_t parent;
@@ -178,15 +180,12 @@ _Static_assert(sizeof(struct message) == 88, "docs/limits.md counts with this");
 #define MESSAGE_RECEIVE_COUNT_MAX ((1u << 20) - 1)
 #define MESSAGE_TIME_MASK ((1ull << 44) - 1)
 
-/* ---- lines (the fields below are the lines' developer's to extend) --------------------------- */
+/* ---- lines ------------------------------------------------------------------------------------ */
 
 struct line_station_state {
-    struct line_station settings; /* slices point into the line's names */
+    struct line_station settings; /* slices point into the line's memory */
     uint32_t queue;               /* slots */
     uint32_t dead_queue;
-    /* derived */
-    uint32_t sessions_count;
-    uint32_t waiting_kits;
 };
 
 struct line {
@@ -196,33 +195,40 @@ struct line {
     int64_t keep_jobs_ms;
     struct body_ref file;
     uint32_t stations_count;
-    struct line_station_state *stations;
+    struct line_station_state *stations; /* one block of memory, with the names behind them */
     /* derived */
-    bool is_shell;
+    struct line_station *view; /* the settings alone, for line_view; in the same block */
     struct event_link event;
-    bool event_line;         /* BROKER_EVENT_LINE is due */
-    uint64_t event_stations; /* BROKER_EVENT_STATION is due for these */
+    bool event_line;          /* BROKER_EVENT_LINE is due */
+    uint64_t event_stations;  /* BROKER_EVENT_STATION is due for these */
 };
 
-struct piece {      /* what a message of a line has beside the message itself */
+/* What a message of a line has beside the message itself. All references are slots, BROKER_NONE:
+ * none. A station is named by its queue: indexes change with the line's file, queues stay. */
+struct piece {
     uint64_t owner; /* the message's number, so that the pool knows that the slot is taken */
     uint32_t message;
     uint32_t job;
-    uint32_t line_station;
-    uint32_t path_split; /* innermost split of its path; BROKER_NONE */
-    uint32_t counting_split;
-    uint32_t index;
+    uint32_t path_split;     /* innermost split of its path */
+    uint32_t index;          /* in it */
+    uint32_t counting_split; /* in which it counts as living, dead, or is a part */
+    uint32_t kit_split;      /* a kit: whose parts it holds */
+    uint32_t from;           /* queue of the station it came from */
+    uint32_t session;        /* PLACE_LEASED: by whom */
     uint16_t hops;
-    uint16_t attempts;
-    int64_t queued_ms;
+    uint16_t visit;          /* in a cycle: the hops when it came here; else 0 */
+    uint32_t attempts;
+    bool is_each;
     bool is_suspect;
-    bool is_dead; /* it is a dead letter */
-    struct body_ref error;
-    uint32_t from; /* a part: the station before the join */
-    bool each;
-    uint32_t session; /* leased: by whom; BROKER_NONE */
-    uint32_t next;    /* derived: the list of the session or of the split: message slots */
+    bool is_dead;            /* it is a dead letter */
+    int64_t queued_ms;
+    int64_t started_ms;      /* of the newest lease; 0: never */
+    struct body_ref error;   /* of the last attempt */
+    /* derived */
+    uint32_t next; /* message slots: of the session's leases or the split's parts */
     uint32_t previous;
+    uint32_t job_next; /* message slots: all of the job's */
+    uint32_t job_previous;
 };
 
 struct job {
@@ -231,51 +237,73 @@ struct job {
     uint32_t line;
     uint64_t line_number;
     uint8_t state; /* enum job_state */
-    int64_t started_ms;
-    int64_t ended_ms;
-    uint32_t dead_count;
-    uint32_t broken_count;
+    bool is_lost;  /* something of it is gone for good: it cannot be done any more */
+    bool has_once;
+    uint8_t once[16]; /* hash of line, station and the client's word */
     uint64_t request_hash;
+    int64_t started_ms;
+    int64_t ended_ms;  /* 0: running */
+    int64_t forget_ms; /* when an ended one is forgotten */
     struct body_ref order;
     struct body_ref result;
     struct body_ref history;
     struct body_ref error;
     uint16_t key_count;
-    uint16_t once_count;
-    char *texts; /* key, then once; NULL: none */
+    char *key; /* NULL: none */
     /* derived */
     bool is_shell;
-    uint32_t living_count;
+    uint32_t living_count; /* messages at stations, rolls, and splits whose kit is to come */
+    uint32_t leased_count;
+    uint32_t dead_count;
+    uint32_t messages_count; /* all of them: parts and dead letters too */
+    uint32_t splits_count;
+    uint32_t rolls_count;
+    uint32_t messages_first;
+    uint32_t newer; /* slots: all jobs by number */
+    uint32_t older;
+    uint32_t key_newer; /* …of the same key */
+    uint32_t key_older;
     struct timer timer;
+    uint32_t settle_index; /* in broker.settles */
     struct event_link event;
 };
 
 struct split {
     struct thing thing;
     uint32_t job;
-    uint32_t parent_split; /* BROKER_NONE */
+    uint32_t parent_split; /* path of the message that opened it */
     uint32_t parent_index;
-    uint32_t opener;
-    int32_t join; /* -1: none */
-    uint8_t state;
-    int64_t within_ms; /* deadline; 0: none */
+    uint32_t counting_split; /* where it counts as one living until its kit has emerged */
+    uint32_t opener;         /* queues of stations */
+    uint32_t join;           /* BROKER_NONE: none */
+    uint16_t visit;          /* of the message that opened it */
+    uint8_t missing;         /* enum missing_policy */
+    bool is_closed;          /* its kit has emerged, or never will */
+    bool is_lost;            /* a part of it is gone for good */
+    int64_t within_ms;       /* deadline; 0: none */
     /* derived */
     bool is_shell;
-    uint32_t living;
-    uint32_t dead;
-    uint32_t refs_count;
-    uint32_t parts_first;
+    uint32_t living_count;
+    uint32_t dead_count;
+    uint32_t refs_count; /* messages, splits and rolls that name it */
+    uint32_t kits_count; /* its kit message: 0 or 1 */
+    uint32_t rolls_count;
+    uint32_t parts_count;
+    uint32_t parts_first; /* message slots; in the split's order once it is closed */
     uint32_t parts_last;
     struct timer timer;
+    uint32_t settle_index;
 };
 
 struct session {
     struct thing thing;
     uint32_t line;
-    uint32_t station;
-    bool gets_nothing; /* it was given a suspect */
+    uint64_t line_number;
+    uint32_t queue; /* the station's */
+    uint64_t queue_number;
     /* derived */
-    uint32_t leases_first;
+    bool is_shell;
+    uint32_t leases_first; /* message slots */
     uint32_t leases_last;
     uint32_t leases_count;
 };
@@ -283,10 +311,19 @@ struct session {
 struct roll {
     struct thing thing;
     uint32_t job;
-    uint32_t split;
-    uint32_t cursor;
+    uint32_t split; /* BROKER_NONE: its outputs inherit no split (cannot be) */
+    uint32_t from;  /* queue of the station that handed off */
+    uint16_t hops;
+    uint32_t chunk;  /* the cursor: which chunk, */
+    uint32_t offset; /* from which byte on, */
+    uint32_t index;  /* and the number of that output in the split */
+    uint64_t turn;   /* LSN of its last deal: the one that waited longest is next */
     uint32_t chunks_count;
     struct body_ref *chunks;
+    uint32_t targets_count;
+    uint32_t targets[BROKER_STATIONS_MAX]; /* queues */
+    uint32_t countings_count;
+    uint32_t countings[BROKER_SPLIT_DEPTH_MAX + 1]; /* splits that its outputs may count in */
 };
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -313,11 +350,17 @@ struct broker {
     uint64_t heap_bytes;   /* memory of all stores' heaps */
     uint32_t events_first; /* handles */
     uint32_t events_last;
-    struct map *lines_by_name; /* and what more the lines need */
     struct map *jobs_by_id;
-    struct map *jobs_by_key;
+    struct map *jobs_by_key; /* the newest of each key */
     struct map *jobs_by_once;
     uint64_t jobs_running;
+    uint32_t jobs_newest;  /* slots */
+    uint32_t jobs_oldest;
+    struct heap settles;   /* handles of jobs and splits for which something follows */
+    uint32_t roll_next;    /* slot of a roll that can be dealt; BROKER_NONE */
+    bool roll_is_stale;    /* roll_next is to be looked for */
+    void *spare;           /* memory for the next apply, see lines_spare */
+    size_t spare_bytes;
 };
 
 static inline struct thing *thing_at(const struct broker *broker, uint32_t handle) {
