@@ -14,11 +14,13 @@
 
 #define BROKER_BATCH_MAX 10u    /* messages of one SQS request */
 #define BROKER_LEASE_MAX 64u    /* messages of one COMMAND_LEASE */
+#define BROKER_SESSION_LEASES_MAX 256u /* in the hands of one session */
 #define BROKER_STATIONS_MAX 64u /* of one line: sets of stations are 64-bit masks */
 #define BROKER_LINES_MAX 256u
 #define BROKER_NAME_BYTES_MAX 96u /* of a queue */
 #define BROKER_SPLIT_DEPTH_MAX 16u
 #define BROKER_HOPS_MAX 100u
+#define BROKER_TASK_PATH_BYTES_MAX 208u /* sixteen times "~100.999999", and a last "~100" */
 #define BROKER_ERROR_BYTES_MAX 4096u /* longer reasons are cut, the end is kept */
 #define BROKER_KEY_BYTES_MAX 256u
 #define BROKER_DEAL_OUTPUTS_MAX 100u        /* a hand-off with more of them, */
@@ -258,7 +260,7 @@ struct answer_lease { /* LEASE */
     struct body_ref body;    /* position 0: it is a kit: see broker_kit_parts */
     struct body_ref order;   /* the body at the door */
     bool is_kit;
-    char task_path[BROKER_SPLIT_DEPTH_MAX * 8]; /* "3.0": split indexes from the outside in, with
+    char task_path[BROKER_TASK_PATH_BYTES_MAX]; /* "3.0": split indexes from the outside in, with
                                                    "~N" behind it in a cycle; "" at the root */
 };
 

@@ -101,8 +101,7 @@ static void line_queue_encode(struct deciding *deciding, struct slice name) {
     struct buffer *out = &deciding->decision->record;
     const struct queue *queue = queue_find(deciding->broker, name);
     if (queue != NULL) {
-        encode_ref(out, ref_at(deciding->broker, THING_QUEUE,
-                               queue_slot_of(deciding->broker, queue)));
+        encode_ref(out, queue_ref(queue));
         encode_ref(out, (struct broker_ref){0});
     } else {
         encode_ref(out, new_queue_ref(deciding));

@@ -8,13 +8,11 @@ static struct queue *queue_next(struct applying *applying) {
     if (ref.number == 0) return NULL;
     return applying_find(applying, THING_QUEUE, ref);
 }
-static void encode_queue(struct deciding *deciding, struct buffer *out, const struct queue *queue) {
-    encode_ref(out, queue == NULL ? (struct broker_ref){0}
-                                  : ref_at(deciding->broker, THING_QUEUE,
-                                           queue_slot_of(deciding->broker, queue)));
+static void encode_queue(struct buffer *out, const struct queue *queue) {
+    encode_ref(out, queue == NULL ? (struct broker_ref){0} : queue_ref(queue));
 }
-static void encode_store(struct deciding *deciding, struct buffer *out, const struct queue *queue) {
-    encode_ref(out, store_ref(deciding->broker, queue->store));
+static void encode_store(struct buffer *out, const struct queue *queue) {
+    encode_ref(out, queue_store_ref(queue));
 }
 
 /* ---- a new one -------------------------------------------------------------------------------- */
@@ -32,7 +30,7 @@ struct broker_ref effect_message(struct deciding *deciding, const struct effect_
     encode_ref(out, effect->kit_split);
     encode_ref(out, effect->from);
     encode_ref(out, effect->to);
-    encode_store(deciding, out, queue_at(deciding->broker, effect->to.slot));
+    encode_store(out, queue_at(deciding->broker, effect->to.slot));
     encode_u32(out, effect->index);
     encode_u16(out, effect->hops);
     encode_u16(out, effect->visit);
@@ -123,7 +121,7 @@ void effect_end(struct deciding *deciding, uint32_t message, const struct queue 
                 enum end_cause cause) {
     struct buffer *out = effect_begin(deciding, EFFECT_END);
     encode_ref(out, message_ref(deciding->broker, message));
-    encode_queue(deciding, out, queue);
+    encode_queue(out, queue);
     encode_u8(out, (uint8_t)cause);
 }
 
@@ -145,7 +143,6 @@ void effect_end_apply(struct applying *applying) {
     case END_HANDED_ON: QUEUE_COUNT(queue, handed_on, 1); break;
     case END_DELETED: QUEUE_COUNT(queue, deleted, 1); break;
     case END_EXPIRED: QUEUE_COUNT(queue, expired, 1); break;
-    case END_PURGED: QUEUE_COUNT(queue, purged, 1); break;
     case END_WITHDRAWN: QUEUE_COUNT(queue, withdrawn, 1); break;
     default: applying->is_broken = true; return;
     }
@@ -201,7 +198,7 @@ static void piece_set_error(struct applying *applying, struct piece *piece, uint
 void effect_back(struct deciding *deciding, const struct effect_back *effect) {
     struct buffer *out = effect_begin(deciding, EFFECT_BACK);
     encode_ref(out, message_ref(deciding->broker, effect->message));
-    encode_store(deciding, out, effect->queue);
+    encode_store(out, effect->queue);
     encode_i64(out, effect->delay_ms == 0 ? 0 : deciding->now_ms + effect->delay_ms);
     encode_u8(out, (uint8_t)((effect->is_uncounted ? BACK_UNCOUNTED : 0) |
                              (effect->is_suspect ? BACK_SUSPECT : 0)));
@@ -243,9 +240,22 @@ void effect_dead(struct deciding *deciding, uint32_t message, const struct queue
                  const struct queue *dead_queue, uint32_t error) {
     struct buffer *out = effect_begin(deciding, EFFECT_DEAD);
     encode_ref(out, message_ref(deciding->broker, message));
-    encode_queue(deciding, out, queue);
-    encode_store(deciding, out, dead_queue);
+    encode_queue(out, queue);
+    encode_store(out, dead_queue);
+    encode_u64(out, deciding->next_number++);
     encode_u32(out, error);
+}
+
+/* It comes into another queue as if it had just been sent there: a queue's numbers and sent times
+ * grow together, and its time to be kept there begins. */
+static void message_move(struct applying *applying, uint32_t slot, struct store *store,
+                         uint64_t number) {
+    struct broker *broker = applying->broker;
+    message_unplace(broker, slot);
+    message_renumber(broker, slot, number, applying->now_ms);
+    message_piece(broker, message_at(broker, slot))->owner = number;
+    message_to_visible(broker, slot, store);
+    piece_enter(broker, slot);
 }
 
 void effect_dead_apply(struct applying *applying) {
@@ -253,6 +263,7 @@ void effect_dead_apply(struct applying *applying) {
     struct broker_ref ref = decode_ref(&applying->in);
     struct queue *queue = queue_next(applying);
     struct broker_ref store_ref = decode_ref(&applying->in);
+    uint64_t number = decode_u64(&applying->in);
     uint32_t error = decode_u32(&applying->in);
     QUEUE_COUNT(queue, dead, 1);
     const struct message *message = applying_find(applying, THING_MESSAGE, ref);
@@ -265,16 +276,16 @@ void effect_dead_apply(struct applying *applying) {
     piece->is_dead = true;
     piece->is_suspect = false;
     piece_set_error(applying, piece, error);
-    message_to_visible(broker, ref.slot, store);
-    piece_enter(broker, ref.slot);
+    message_move(applying, ref.slot, store, number);
 }
 
 void effect_revive(struct deciding *deciding, uint32_t message, const struct queue *queue,
                    const struct queue *dead_queue) {
     struct buffer *out = effect_begin(deciding, EFFECT_REVIVE);
     encode_ref(out, message_ref(deciding->broker, message));
-    encode_queue(deciding, out, dead_queue);
-    encode_store(deciding, out, queue);
+    encode_queue(out, dead_queue);
+    encode_store(out, queue);
+    encode_u64(out, deciding->next_number++);
 }
 
 void effect_revive_apply(struct applying *applying) {
@@ -282,6 +293,7 @@ void effect_revive_apply(struct applying *applying) {
     struct broker_ref ref = decode_ref(&applying->in);
     struct queue *dead_queue = queue_next(applying);
     struct broker_ref store_ref = decode_ref(&applying->in);
+    uint64_t number = decode_u64(&applying->in);
     QUEUE_COUNT(dead_queue, redriven, 1);
     const struct message *message = applying_find(applying, THING_MESSAGE, ref);
     if (message == NULL || applying->in.failed) return;
@@ -293,8 +305,7 @@ void effect_revive_apply(struct applying *applying) {
     piece->attempts = 0;
     piece->queued_ms = applying->now_ms;
     piece->started_ms = 0;
-    message_to_visible(broker, ref.slot, store);
-    piece_enter(broker, ref.slot);
+    message_move(applying, ref.slot, store, number);
 }
 
 void effect_store_free(struct deciding *deciding, uint32_t store) {

@@ -8,7 +8,7 @@ struct broker_ref effect_session(struct deciding *deciding, struct broker_ref li
     struct buffer *out = effect_begin(deciding, EFFECT_SESSION);
     encode_ref(out, session);
     encode_ref(out, line);
-    encode_ref(out, ref_at(deciding->broker, THING_QUEUE, queue_slot_of(deciding->broker, queue)));
+    encode_ref(out, queue_ref(queue));
     return session;
 }
 

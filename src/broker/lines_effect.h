@@ -99,11 +99,10 @@ struct effect_message {
 struct broker_ref effect_message(struct deciding *deciding, const struct effect_message *effect);
 
 enum end_cause { /* which counter of the queue goes up */
-    END_UNCOUNTED, /* a part */
+    END_UNCOUNTED, /* a part; what was purged, which is counted by then */
     END_HANDED_ON,
     END_DELETED,
     END_EXPIRED,
-    END_PURGED,
     END_WITHDRAWN,
     END_CAUSES_COUNT
 };
