@@ -74,8 +74,8 @@ void decide_fail(struct deciding *deciding) {
     const struct command_attempt *command = &deciding->command->attempt;
     if (leased_message(deciding, command->session, command->message) == NULL) return;
     record_begin(deciding, RECORD_FAIL);
-    decide_attempt(deciding, &(struct attempt){.message = command->message.slot,
-                                               .error = command->error});
+    decide_attempt(deciding,
+                   &(struct attempt){.message = command->message.slot, .error = command->error});
 }
 
 void decide_return(struct deciding *deciding) {
@@ -95,8 +95,7 @@ int64_t job_keep_ms(const struct broker *broker, const struct job *job) {
 void decide_reject(struct deciding *deciding) {
     const struct command_attempt *command = &deciding->command->attempt;
     const struct broker *broker = deciding->broker;
-    const struct message *message =
-        leased_message(deciding, command->session, command->message);
+    const struct message *message = leased_message(deciding, command->session, command->message);
     if (message == NULL) return;
     uint32_t slot = command->message.slot;
     const struct piece *piece = message_piece(broker, message);

@@ -195,7 +195,7 @@ struct job_view {
     enum job_state state;
     struct wall_time started;
     struct wall_time ended;
-    uint64_t living_count;
+    uint64_t living_count; /* messages at stations, rolls, and kits that are to come */
     uint64_t dead_count;
     struct body_ref order;
     struct body_ref result;  /* raw bytes, not a message body; position 0: none */
@@ -205,7 +205,8 @@ struct job_view {
 };
 bool broker_find_job(const struct broker *broker, const uint8_t id[16], struct job_view *out);
 bool broker_get_job(const struct broker *broker, struct broker_ref ref, struct job_view *out);
-/* Newest first; `before` 0: from the newest. `key` empty: all. O(1) a step for all, and for a key. */
+/* Newest first; `before` 0: from the newest. `key` empty: all. O(1) a step for all, and for a key,
+ * as long as the job of that number is not forgotten. */
 bool broker_next_job(const struct broker *broker, uint64_t before, struct slice key,
                      struct job_view *out);
 /* Where the living messages of a job are: counts by station of its line (visible and delayed,
@@ -226,7 +227,7 @@ struct kit_part {
     uint32_t index;
     struct body_ref body;
 };
-/* How many parts there are; fills up to `max` of them from number `first` on. */
+/* How many parts there are; fills up to `max` of them from number `first` on: O(first + max). */
 uint32_t broker_kit_parts(const struct broker *broker, struct broker_ref message, uint32_t first,
                           struct kit_part *out, uint32_t max);
 

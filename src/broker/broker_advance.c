@@ -181,6 +181,10 @@ static bool decide_sweep(struct deciding *deciding) {
 void decide_advance(struct deciding *deciding) {
     const struct broker *broker = deciding->broker;
     struct broker_answer *answer = &deciding->decision->answer;
+    if (broker->settles.count > 0) {
+        decide_settle(deciding);
+        return;
+    }
     bool has_due =
         broker->deadlines.count > 0 && is_due(deciding, heap_value(&broker->deadlines, 0));
     if (has_due && !is_plain(broker, heap_value(&broker->deadlines, 0))) {
@@ -279,5 +283,5 @@ struct wall_time broker_next_deadline(const struct broker *broker) {
 }
 
 bool broker_has_sweep(const struct broker *broker) {
-    return broker->graves.count > 0;
+    return broker->graves.count > 0 || broker->settles.count > 0;
 }

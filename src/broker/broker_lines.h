@@ -14,6 +14,13 @@ bytes_fn lines_bytes;
 /* After replay: everything derived that could not be kept up on the way. 0 or -EBADMSG and words.
  * Shells are counted in broker->shells_count by whoever makes and completes them. */
 TAKT_MUST_USE int lines_replay_end(struct broker *broker, char *text, size_t text_bytes);
+/* After each record applied: stations that are no longer full, the next roll. */
+void lines_applied(struct broker *broker);
+/* A message has become visible in a station's queue. */
+void station_got_visible(struct broker *broker, const struct queue *queue);
+/* From decide_advance, before anything else: what follows from what has happened
+ * (broker.settles). */
+void decide_settle(struct deciding *deciding);
 /* What holds over several lines' things. */
 void lines_check(const struct broker *broker);
 

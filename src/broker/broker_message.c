@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "base/hash.h"
+#include "broker/broker_lines.h"
 
 #include <errno.h>
 
@@ -233,6 +234,7 @@ void message_to_visible(struct broker *broker, uint32_t slot, struct store *stor
     heap_push(&store->visible, &visible_order, broker, slot);
     store_changed(broker, store, 1);
     const struct queue *queue = store_queue(broker, store);
+    if (queue != NULL && queue->kind == QUEUE_STATION) station_got_visible(broker, queue);
     if (queue != NULL && queue->kind != QUEUE_STATION) {
         event_add(broker, THING_QUEUE, store->queue);
     }

@@ -2,6 +2,7 @@
 #include "broker/broker_record.h"
 
 #include "base/hash.h"
+#include "broker/broker_lines.h"
 
 #include <errno.h>
 #include <openssl/sha.h>
@@ -163,6 +164,7 @@ int broker_apply(struct broker *broker, uint64_t lsn, struct slice record,
     if (!applying.is_broken && broker->replay_result == 0) record_rows[kind].apply(&applying);
     bool is_broken = applying.is_broken || applying.in.failed || applying.in.rest.count != 0;
     CHECK((!is_broken && broker->replay_result == 0) || broker->is_replaying);
+    if (!broker->is_replaying) lines_applied(broker);
     if (broker->replay_result != 0) return broker->replay_result;
     return is_broken ? -EBADMSG : 0;
 }

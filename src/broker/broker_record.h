@@ -42,7 +42,8 @@
     X(27, STATION_REDRIVE, station_redrive)                                                        \
     X(28, JOB_DUE, job_due)               /* finished jobs are forgotten */                        \
     X(29, SPLIT_DUE, split_due)           /* `within` is over */                                   \
-    X(30, STATION_DELETE, station_delete) /* a dead letter of a station is deleted for good */
+    X(30, STATION_DELETE, station_delete) /* a dead letter of a station is deleted for good */     \
+    X(31, SETTLE, settle)                 /* a kit emerges, a job ends, what is left is swept */
 /* clang-format on */
 
 enum record_kind {

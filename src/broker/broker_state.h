@@ -119,7 +119,7 @@ struct queue {
     struct event_link event;
     uint32_t sessions_count; /* a station's: those open */
     uint32_t waiting_kits;   /* …splits whose join it is and whose kit is to come */
-    uint32_t left; /* the ordered index of names, see broker_names.h: slots */
+    uint32_t left;           /* the ordered index of names, see broker_names.h: slots */
     uint32_t right;
     uint32_t parent;
 };
@@ -199,8 +199,10 @@ struct line {
     /* derived */
     struct line_station *view; /* the settings alone, for line_view; in the same block */
     struct event_link event;
-    bool event_line;          /* BROKER_EVENT_LINE is due */
-    uint64_t event_stations;  /* BROKER_EVENT_STATION is due for these */
+    bool event_line;         /* BROKER_EVENT_LINE is due */
+    uint64_t event_stations; /* BROKER_EVENT_STATION is due for these */
+    uint64_t limited;        /* stations with a WIP limit, */
+    uint64_t full;           /* and those that have reached it */
 };
 
 /* What a message of a line has beside the message itself. All references are slots, BROKER_NONE:
@@ -216,14 +218,14 @@ struct piece {
     uint32_t from;           /* queue of the station it came from */
     uint32_t session;        /* PLACE_LEASED: by whom */
     uint16_t hops;
-    uint16_t visit;          /* in a cycle: the hops when it came here; else 0 */
+    uint16_t visit; /* in a cycle: the hops when it came here; else 0 */
     uint32_t attempts;
     bool is_each;
     bool is_suspect;
-    bool is_dead;            /* it is a dead letter */
+    bool is_dead; /* it is a dead letter */
     int64_t queued_ms;
-    int64_t started_ms;      /* of the newest lease; 0: never */
-    struct body_ref error;   /* of the last attempt */
+    int64_t started_ms;    /* of the newest lease; 0: never */
+    struct body_ref error; /* of the last attempt */
     /* derived */
     uint32_t next; /* message slots: of the session's leases or the split's parts */
     uint32_t previous;
@@ -276,7 +278,8 @@ struct split {
     uint32_t counting_split; /* where it counts as one living until its kit has emerged */
     uint32_t opener;         /* queues of stations */
     uint32_t join;           /* BROKER_NONE: none */
-    uint16_t visit;          /* of the message that opened it */
+    uint16_t hops;           /* of the message that opened it */
+    uint16_t visit;          /* …likewise */
     uint8_t missing;         /* enum missing_policy */
     bool is_closed;          /* its kit has emerged, or never will */
     bool is_lost;            /* a part of it is gone for good */
@@ -351,15 +354,16 @@ struct broker {
     uint32_t events_first; /* handles */
     uint32_t events_last;
     struct map *jobs_by_id;
+    struct map *jobs_by_number;
     struct map *jobs_by_key; /* the newest of each key */
     struct map *jobs_by_once;
     uint64_t jobs_running;
-    uint32_t jobs_newest;  /* slots */
+    uint32_t jobs_newest; /* slots */
     uint32_t jobs_oldest;
-    struct heap settles;   /* handles of jobs and splits for which something follows */
-    uint32_t roll_next;    /* slot of a roll that can be dealt; BROKER_NONE */
-    bool roll_is_stale;    /* roll_next is to be looked for */
-    void *spare;           /* memory for the next apply, see lines_spare */
+    struct heap settles; /* handles of jobs and splits for which something follows */
+    uint32_t roll_next;  /* slot of a roll that can be dealt; BROKER_NONE */
+    bool roll_is_stale;  /* roll_next is to be looked for */
+    void *spare;         /* memory for the next apply, see lines_spare */
     size_t spare_bytes;
 };
 

@@ -12,16 +12,16 @@
 #include "base/times.h"
 #include "broker/result.h"
 
-#define BROKER_BATCH_MAX 10u    /* messages of one SQS request */
-#define BROKER_LEASE_MAX 64u    /* messages of one COMMAND_LEASE */
+#define BROKER_BATCH_MAX 10u           /* messages of one SQS request */
+#define BROKER_LEASE_MAX 64u           /* messages of one COMMAND_LEASE */
 #define BROKER_SESSION_LEASES_MAX 256u /* in the hands of one session */
-#define BROKER_STATIONS_MAX 64u /* of one line: sets of stations are 64-bit masks */
+#define BROKER_STATIONS_MAX 64u        /* of one line: sets of stations are 64-bit masks */
 #define BROKER_LINES_MAX 256u
 #define BROKER_NAME_BYTES_MAX 96u /* of a queue */
 #define BROKER_SPLIT_DEPTH_MAX 16u
 #define BROKER_HOPS_MAX 100u
 #define BROKER_TASK_PATH_BYTES_MAX 208u /* sixteen times "~100.999999", and a last "~100" */
-#define BROKER_ERROR_BYTES_MAX 4096u /* longer reasons are cut, the end is kept */
+#define BROKER_ERROR_BYTES_MAX 4096u    /* longer reasons are cut, the end is kept */
 #define BROKER_KEY_BYTES_MAX 256u
 #define BROKER_DEAL_OUTPUTS_MAX 100u        /* a hand-off with more of them, */
 #define BROKER_DEAL_BYTES_MAX (256u * 1024) /* or with more bytes, becomes a roll */

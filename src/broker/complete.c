@@ -60,6 +60,7 @@ static void open_split(struct deciding *deciding, const struct station *station,
         .parent_split = ref_at(broker, THING_SPLIT, piece->path_split),
         .parent_index = piece->index,
         .opener = queue_ref(station->queue),
+        .hops = piece->hops,
         .visit = piece->visit,
     };
     if (join != BROKER_NONE) {
@@ -173,8 +174,7 @@ static void drop(struct deciding *deciding, uint32_t slot, const struct station 
 void decide_complete(struct deciding *deciding) {
     const struct broker *broker = deciding->broker;
     const struct command_complete *command = &deciding->command->complete;
-    const struct message *message =
-        leased_message(deciding, command->session, command->message);
+    const struct message *message = leased_message(deciding, command->session, command->message);
     if (message == NULL) return;
     struct station station = station_of_message(broker, message);
     struct outputs outputs;

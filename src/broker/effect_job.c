@@ -135,8 +135,8 @@ void effect_job_free_apply(struct applying *applying) {
 
 void job_close(struct broker *broker, uint32_t slot) {
     struct job *job = job_at(broker, slot);
-    broker->body_bytes -= (uint64_t)job->order.count + job->result.count + job->history.count +
-                          job->error.count;
+    broker->body_bytes -=
+        (uint64_t)job->order.count + job->result.count + job->history.count + job->error.count;
     allocator_give_back(broker->allocator, job->key);
     job->key = NULL;
 }
@@ -146,6 +146,12 @@ void job_close(struct broker *broker, uint32_t slot) {
 /* Clients choose keys: the seed keeps them from choosing their hash. */
 static uint64_t key_hash(const struct broker *broker, struct slice key) {
     return hash64_seeded(key, decode_u64_at((const char *)root_at(broker, 0)->seed));
+}
+
+static uint64_t number_hash(uint64_t number) {
+    char bytes[8];
+    encode_u64_at(bytes, number);
+    return hash64(slice_from(bytes, sizeof bytes));
 }
 
 uint32_t job_find_key(const struct broker *broker, struct slice key) {
@@ -162,6 +168,13 @@ uint32_t job_find_id(const struct broker *broker, const uint8_t id[16]) {
     }
     return BROKER_NONE;
 }
+uint32_t job_find_number(const struct broker *broker, uint64_t number) {
+    struct map_cursor cursor = map_find(broker->jobs_by_number, number_hash(number));
+    while (map_next(&cursor)) {
+        if (job_at(broker, cursor.value)->thing.number == number) return cursor.value;
+    }
+    return BROKER_NONE;
+}
 uint32_t job_find_once(const struct broker *broker, const uint8_t once[16]) {
     struct map_cursor cursor = map_find(broker->jobs_by_once, hash64(slice_from(once, 16)));
     while (map_next(&cursor)) {
@@ -172,6 +185,7 @@ uint32_t job_find_once(const struct broker *broker, const uint8_t once[16]) {
 
 bool job_index_reserve(struct broker *broker, uint32_t more_count) {
     return map_reserve(broker->jobs_by_id, more_count) &&
+           map_reserve(broker->jobs_by_number, more_count) &&
            map_reserve(broker->jobs_by_key, more_count) &&
            map_reserve(broker->jobs_by_once, more_count);
 }
@@ -189,6 +203,7 @@ void job_index(struct broker *broker, uint32_t slot) {
     }
     broker->jobs_newest = slot;
     map_insert(broker->jobs_by_id, hash64(slice_from(job->id, 16)), slot);
+    map_insert(broker->jobs_by_number, number_hash(job->thing.number), slot);
     if (job->has_once) map_insert(broker->jobs_by_once, hash64(slice_from(job->once, 16)), slot);
     job->key_newer = job->key_older = BROKER_NONE;
     if (job->key_count == 0) return;
@@ -227,6 +242,7 @@ void job_unindex(struct broker *broker, uint32_t slot) {
         job_at(broker, job->newer)->older = job->older;
     }
     map_remove(broker->jobs_by_id, hash64(slice_from(job->id, 16)), slot);
+    map_remove(broker->jobs_by_number, number_hash(job->thing.number), slot);
     if (job->has_once) map_remove(broker->jobs_by_once, hash64(slice_from(job->once, 16)), slot);
     if (job->key_count > 0) key_unindex(broker, slot);
 }

@@ -5,7 +5,7 @@
  * names in them lie in one block of memory: the stations, their settings once more (for views, which
  * give them out as an array), the names.
  */
-#include "broker/lines_effect.h"
+#include "broker/lines_decide.h"
 
 struct queue_settings station_queue_settings(const struct line_station *station, bool is_dead) {
     struct queue_settings settings = queue_settings_default();
@@ -74,8 +74,7 @@ static struct slice name_copy(char **place, struct slice name) {
 /* The block, filled but for the queues. NULL: no memory (replay). */
 static struct line_station_state *block_make(struct broker *broker,
                                              const struct line_station *stations, uint32_t count) {
-    struct line_station_state *block =
-        lines_spare_take(broker, line_block_bytes(stations, count));
+    struct line_station_state *block = lines_spare_take(broker, line_block_bytes(stations, count));
     if (block == NULL) return NULL;
     struct line_station *view = (struct line_station *)(block + count);
     char *place = (char *)(view + count);
@@ -178,6 +177,7 @@ static bool record_decode(struct applying *applying, struct line_record *record)
     record->file = applying_body(applying, decode_u32(in));
     record->stations_count = decode_u32(in);
     if (in->failed || record->stations_count > BROKER_STATIONS_MAX) return false;
+    if (record->stations_count == 0) return false;
     if (record->name.count > BROKER_NAME_BYTES_MAX) return false;
     for (uint32_t i = 0; i < record->stations_count; i++) {
         record->stations[i] = line_station_decode(in);
@@ -205,7 +205,8 @@ static void queue_put(struct applying *applying, const struct line_record *recor
             .settings = settings,
         };
         /* NULL: replay fails, and broker->replay_result says why. */
-        if (queue_make(broker, &make, applying->lsn, applying->now_ms) == NULL) return;
+        if (store_make(broker, ref.store, ref.queue, true, applying->lsn) == NULL) return;
+        (void)queue_make(broker, &make, applying->lsn, applying->now_ms);
         return;
     }
     struct queue *queue = applying_find(applying, THING_QUEUE, ref.queue);
@@ -234,13 +235,14 @@ void effect_line_apply(struct applying *applying) {
         return;
     }
     struct line *line = line_take(applying, record.line);
-    if (line == NULL || !line_set(broker, line, &(struct line_settings){
-                                                    .name = record.name,
-                                                    .keep_jobs_ms = record.keep_jobs_ms,
-                                                    .file = record.file,
-                                                    .stations_count = record.stations_count,
-                                                    .stations = record.stations,
-                                                })) {
+    if (line == NULL || !line_set(broker, line,
+                                  &(struct line_settings){
+                                      .name = record.name,
+                                      .keep_jobs_ms = record.keep_jobs_ms,
+                                      .file = record.file,
+                                      .stations_count = record.stations_count,
+                                      .stations = record.stations,
+                                  })) {
         return;
     }
     for (uint32_t i = 0; i < record.stations_count; i++) {
@@ -253,9 +255,9 @@ void effect_line_apply(struct applying *applying) {
         struct broker_ref gone = decode_ref(&applying->in);
         if (applying_find(applying, THING_QUEUE, gone) != NULL) queue_free(broker, gone.slot);
     }
-    line->event_line = true;
-    line->event_stations = record.stations_count == 64 ? UINT64_MAX
-                                                       : (1ull << record.stations_count) - 1;
+    if (!broker->is_replaying) line_count_full(broker, line);
+    line->event_line = !broker->is_replaying;
+    line->event_stations = broker->is_replaying ? 0 : UINT64_MAX >> (64 - record.stations_count);
     event_add(broker, THING_LINE, record.line.slot);
     broker->roll_is_stale = true;
 }

@@ -157,8 +157,7 @@ void effect_end_apply(struct applying *applying) {
 void effect_lease(struct deciding *deciding, uint32_t session, uint32_t message) {
     struct buffer *out = effect_begin(deciding, EFFECT_LEASE);
     encode_ref(out, ref_at(deciding->broker, THING_SESSION, session));
-    encode_queue(deciding, out,
-                 queue_at(deciding->broker, session_at(deciding->broker, session)->queue));
+    encode_queue(out, queue_at(deciding->broker, session_at(deciding->broker, session)->queue));
     encode_ref(out, message_ref(deciding->broker, message));
 }
 
@@ -306,6 +305,19 @@ void effect_revive_apply(struct applying *applying) {
     piece->queued_ms = applying->now_ms;
     piece->started_ms = 0;
     message_move(applying, ref.slot, store, number);
+}
+
+void effect_show(struct deciding *deciding, uint32_t message) {
+    struct buffer *out = effect_begin(deciding, EFFECT_SHOW);
+    encode_ref(out, message_ref(deciding->broker, message));
+}
+
+void effect_show_apply(struct applying *applying) {
+    struct broker *broker = applying->broker;
+    struct broker_ref ref = decode_ref(&applying->in);
+    const struct message *message = applying_find(applying, THING_MESSAGE, ref);
+    if (message == NULL) return;
+    message_to_visible(broker, ref.slot, store_at(broker, message->store));
 }
 
 void effect_store_free(struct deciding *deciding, uint32_t store) {

@@ -18,7 +18,7 @@ void effect_roll(struct deciding *deciding, const struct effect_roll *effect) {
 }
 
 /* The lists of targets and countings. False: a broken record, or no memory. */
-static bool lists_decode(struct applying *applying, struct roll *roll) {
+bool roll_decode_lists(struct applying *applying, struct roll *roll) {
     struct decoder *in = &applying->in;
     roll->targets_count = decode_u32(in);
     if (roll->targets_count > BROKER_STATIONS_MAX) return false;
@@ -67,7 +67,7 @@ void effect_roll_apply(struct applying *applying) {
     roll->turn = applying->lsn;
     uint32_t first_chunk = decode_u32(in);
     uint32_t chunks_count = decode_u32(in);
-    if (!lists_decode(applying, roll) ||
+    if (!roll_decode_lists(applying, roll) ||
         !roll_take_chunks(applying, roll, first_chunk, chunks_count)) {
         applying->is_broken = true;
         return;

@@ -11,6 +11,7 @@ void effect_split(struct deciding *deciding, const struct effect_split *effect) 
     encode_u32(out, effect->parent_index);
     encode_ref(out, effect->opener);
     encode_ref(out, effect->join);
+    encode_u16(out, effect->hops);
     encode_u16(out, effect->visit);
     encode_u8(out, (uint8_t)effect->missing);
     encode_i64(out, effect->within_ms);
@@ -36,6 +37,7 @@ void effect_split_apply(struct applying *applying) {
     split->opener = decode_ref(in).slot;
     struct broker_ref join = decode_ref(in);
     split->join = join.number == 0 ? BROKER_NONE : join.slot;
+    split->hops = decode_u16(in);
     split->visit = decode_u16(in);
     split->missing = decode_u8(in);
     split->within_ms = decode_i64(in);
@@ -49,9 +51,9 @@ void effect_split_set(struct deciding *deciding, uint32_t split,
                       const struct effect_split_set *effect) {
     struct buffer *out = effect_begin(deciding, EFFECT_SPLIT_SET);
     encode_ref(out, ref_at(deciding->broker, THING_SPLIT, split));
-    encode_u8(out, (uint8_t)((effect->is_closed ? SET_CLOSED : 0) |
-                             (effect->is_lost ? SET_LOST : 0) |
-                             (effect->sets_within ? SET_WITHIN : 0)));
+    encode_u8(out,
+              (uint8_t)((effect->is_closed ? SET_CLOSED : 0) | (effect->is_lost ? SET_LOST : 0) |
+                        (effect->sets_within ? SET_WITHIN : 0)));
     encode_i64(out, effect->within_ms);
 }
 

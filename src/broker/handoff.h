@@ -27,7 +27,7 @@ struct handoff {
     bool is_each;                  /* of the input, which a single output inherits */
     struct job_step *steps;        /* room for what comes too late to a join */
     uint32_t steps_count;
-    struct slice path;             /* the input's, for these steps */
+    struct slice path; /* the input's, for these steps */
 };
 
 struct handoff_output {

@@ -75,8 +75,8 @@ static bool is_full(struct deciding *deciding, const struct station *station) {
     if (station_is_full(deciding->broker, station->line, station->index)) full = station->index;
     if (full == BROKER_NONE) return false;
     struct slice name = station->line->stations[full].settings.name;
-    refuse_printf(deciding, BROKER_LINE_FULL,
-                  "The line is full: %.*s has reached its WIP limit.", SLICE_ARGS(name));
+    refuse_printf(deciding, BROKER_LINE_FULL, "The line is full: %.*s has reached its WIP limit.",
+                  SLICE_ARGS(name));
     return true;
 }
 

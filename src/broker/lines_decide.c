@@ -54,6 +54,27 @@ uint32_t station_full_gate(const struct broker *broker, const struct line *line,
     return BROKER_NONE;
 }
 
+bool slots_open(struct deciding *deciding, struct slots *slots, uint32_t max) {
+    *slots = (struct slots){.list = deciding_take(deciding, max, sizeof *slots->list), .max = max};
+    if (slots->list == NULL) deciding->decision->record.failed = true;
+    return slots->list != NULL;
+}
+
+/* Shell sort: the lists have at most BROKER_STEP_MAX. */
+void slots_sort(struct slots *slots) {
+    static const uint32_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
+    for (size_t g = 0; g < ARRAY_COUNT(gaps); g++) {
+        for (uint32_t i = gaps[g]; i < slots->count; i++) {
+            uint32_t slot = slots->list[i];
+            uint32_t at = i;
+            for (; at >= gaps[g] && slots->list[at - gaps[g]] > slot; at -= gaps[g]) {
+                slots->list[at] = slots->list[at - gaps[g]];
+            }
+            slots->list[at] = slot;
+        }
+    }
+}
+
 /* ---- paths ------------------------------------------------------------------------------------ */
 
 /* The join can be reached from the station. */
@@ -186,8 +207,8 @@ struct noted_step {
 };
 
 bool steps_open(struct deciding *deciding, struct step_list *steps, uint32_t max) {
-    *steps = (struct step_list){.list = deciding_take(deciding, max, sizeof *steps->list),
-                                .max = max};
+    *steps =
+        (struct step_list){.list = deciding_take(deciding, max, sizeof *steps->list), .max = max};
     if (steps->list == NULL) deciding->decision->record.failed = true;
     return steps->list != NULL;
 }
@@ -241,8 +262,7 @@ struct message *leased_message(struct deciding *deciding, struct broker_ref sess
     const struct broker *broker = deciding->broker;
     struct message *message = thing_find(broker, THING_MESSAGE, ref);
     if (thing_find(broker, THING_SESSION, session) != NULL && message != NULL &&
-        message->place == PLACE_LEASED &&
-        message_piece(broker, message)->session == session.slot) {
+        message->place == PLACE_LEASED && message_piece(broker, message)->session == session.slot) {
         return message;
     }
     refuse(deciding, BROKER_LEASE_LOST);

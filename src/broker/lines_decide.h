@@ -24,8 +24,23 @@ struct station station_of_message(const struct broker *broker, const struct mess
 /* Visible, delayed and in flight. */
 uint64_t station_wip(const struct broker *broker, const struct queue *queue);
 bool station_is_full(const struct broker *broker, const struct line *line, uint32_t index);
+/* line->limited and line->full, anew. */
+void line_count_full(const struct broker *broker, struct line *line);
 /* The first of its gates that is full, or BROKER_NONE. */
 uint32_t station_full_gate(const struct broker *broker, const struct line *line, uint32_t index);
+
+/* The slot of the line of that name, or BROKER_NONE. */
+uint32_t line_find(const struct broker *broker, struct slice name);
+
+/* Slots in ascending order: what a record does in the order of a list that replay does not rebuild
+ * would not be the same in a twin. slots_open: false: out of memory (the record has failed). */
+struct slots {
+    uint32_t *list;
+    uint32_t count;
+    uint32_t max;
+};
+TAKT_MUST_USE bool slots_open(struct deciding *deciding, struct slots *slots, uint32_t max);
+void slots_sort(struct slots *slots);
 
 /* ---- paths ---- */
 
@@ -94,8 +109,8 @@ void decide_give_up(struct deciding *deciding, uint32_t message, bool makes_susp
 /* How long the line remembers a job that has ended. */
 int64_t job_keep_ms(const struct broker *broker, const struct job *job);
 
-/* An advance: what follows from what has happened (broker.settles). */
-void decide_settle(struct deciding *deciding);
+/* The kit emerges at the join or, if it cannot be right, in its dead letters; the split is closed. */
+void decide_emerge(struct deciding *deciding, uint32_t split, bool to_dead);
 TAKT_MUST_USE bool settle_reserve(struct broker *broker);
 
 /* Jobs: at the door. */

@@ -32,7 +32,8 @@
     X(16, ROLL_MOVE, roll_move)        /* its cursor */                                            \
     X(17, ROLL_FREE, roll_free)                                                                    \
     X(18, LINE, line)                                                                              \
-    X(19, STORE_FREE, store_free)      /* a swept grave */
+    X(19, STORE_FREE, store_free)      /* a swept grave */                                         \
+    X(20, SHOW, show)                  /* delayed or in flight: it is visible */
 /* clang-format on */
 
 enum effect_kind {
@@ -69,7 +70,7 @@ struct effect_job_set {
     uint32_t history; /* bodies: BODY_NONE leaves what is there */
     uint32_t error;
     uint32_t result;
-    bool is_lost;     /* true: sets it */
+    bool is_lost; /* true: sets it */
     bool sets_state;
     enum job_state state;
     int64_t ended_ms;
@@ -92,19 +93,19 @@ struct effect_message {
     uint16_t visit;
     bool is_each;
     bool is_part;
-    bool is_dead;           /* `to` is a dead queue */
-    int64_t delay_ms;       /* 0: visible at once */
-    uint32_t body;          /* BODY_NONE: a kit */
+    bool is_dead;     /* `to` is a dead queue */
+    int64_t delay_ms; /* 0: visible at once */
+    uint32_t body;    /* BODY_NONE: a kit */
 };
 struct broker_ref effect_message(struct deciding *deciding, const struct effect_message *effect);
 
-enum end_cause { /* which counter of the queue goes up */
-    END_UNCOUNTED, /* a part; what was purged, which is counted by then */
-    END_HANDED_ON,
-    END_DELETED,
-    END_EXPIRED,
-    END_WITHDRAWN,
-    END_CAUSES_COUNT
+enum end_cause {                /* which counter of the queue goes up */
+                 END_UNCOUNTED, /* a part; what was purged, which is counted by then */
+                 END_HANDED_ON,
+                 END_DELETED,
+                 END_EXPIRED,
+                 END_WITHDRAWN,
+                 END_CAUSES_COUNT
 };
 void effect_end(struct deciding *deciding, uint32_t message, const struct queue *queue,
                 enum end_cause cause);
@@ -123,6 +124,8 @@ void effect_dead(struct deciding *deciding, uint32_t message, const struct queue
 void effect_revive(struct deciding *deciding, uint32_t message, const struct queue *queue,
                    const struct queue *dead_queue);
 
+void effect_show(struct deciding *deciding, uint32_t message);
+
 struct broker_ref effect_session(struct deciding *deciding, struct broker_ref line,
                                  const struct queue *queue);
 void effect_session_end(struct deciding *deciding, uint32_t session);
@@ -135,6 +138,7 @@ struct effect_split {
     struct broker_ref counting_split;
     struct broker_ref opener; /* queues */
     struct broker_ref join;
+    uint16_t hops;
     uint16_t visit;
     enum missing_policy missing;
     int64_t within_ms;
@@ -195,15 +199,17 @@ void *lines_spare_take(struct broker *broker, size_t bytes_count);
 /* The parts of a closed split in its order (kit.c). */
 void kit_sort_parts(struct broker *broker, uint32_t split);
 /* Also for their carry records. */
+bool roll_decode_lists(struct applying *applying, struct roll *roll);
 bool roll_take_chunks(struct applying *applying, struct roll *roll, uint32_t first, uint32_t count);
 void session_count(struct broker *broker, const struct session *session, int32_t by);
 
 /* ---- the list of all jobs (derived) ---- */
-void job_index(struct broker *broker, uint32_t job);   /* newest of all, and of its key */
+void job_index(struct broker *broker, uint32_t job); /* newest of all, and of its key */
 void job_unindex(struct broker *broker, uint32_t job);
 TAKT_MUST_USE bool job_index_reserve(struct broker *broker, uint32_t more_count);
 /* Slots; BROKER_NONE. By key: the newest. */
 uint32_t job_find_key(const struct broker *broker, struct slice key);
+uint32_t job_find_number(const struct broker *broker, uint64_t number);
 uint32_t job_find_id(const struct broker *broker, const uint8_t id[16]);
 uint32_t job_find_once(const struct broker *broker, const uint8_t once[16]);
 

@@ -68,8 +68,8 @@ void job_touch(struct broker *broker, uint32_t slot) {
     if (broker->is_replaying) return;
     const struct job *job = job_at(broker, slot);
     bool ends = job->state == JOB_RUNNING && job->living_count == 0;
-    bool sweeps = job_is_over(job) &&
-                  (job->messages_count > job->leased_count || job->rolls_count > 0);
+    bool sweeps =
+        job_is_over(job) && (job->messages_count > job->leased_count || job->rolls_count > 0);
     settle_set(broker, THING_JOB, slot, ends || sweeps);
     bool is_forgotten = job->state != JOB_RUNNING && job_is_empty(job);
     timer_set(broker, THING_JOB, slot, is_forgotten ? job->forget_ms : INT64_MAX);
@@ -80,8 +80,8 @@ void split_touch(struct broker *broker, uint32_t slot) {
     const struct split *split = split_at(broker, slot);
     bool is_broken = split_is_broken(split);
     bool frees_parts = split->is_closed && split->kits_count == 0 && split->parts_count > 0;
-    bool is_free = split->refs_count == 0 &&
-                   (split->is_closed || split->join == BROKER_NONE || is_broken);
+    bool is_free =
+        split->refs_count == 0 && (split->is_closed || split->join == BROKER_NONE || is_broken);
     settle_set(broker, THING_SPLIT, slot, split_is_complete(split) || frees_parts || is_free);
     bool waits = !split->is_closed && split->join != BROKER_NONE && !is_broken;
     timer_set(broker, THING_SPLIT, slot,

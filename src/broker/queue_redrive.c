@@ -40,7 +40,8 @@ bool reserve_redrive(struct broker *broker, const struct command *command) {
     return is_reserved;
 }
 
-#define REDRIVE_ENTRY_BYTES 64u
+/* A station's, with its step of history. */
+#define REDRIVE_ENTRY_BYTES 1024u
 
 size_t bytes_step(const struct command *command) {
     /* Of all steps (redrive, advance) the largest entry is a redriven message. */

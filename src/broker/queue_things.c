@@ -406,6 +406,7 @@ void message_digest(const struct broker *broker, uint32_t slot, struct digest *d
         message->has_piece ? message->piece : message->origin,
     };
     for (size_t i = 0; i < ARRAY_COUNT(values); i++) digest_u64(digest, values[i]);
+    if (message->has_piece) piece_digest(broker, message->piece, digest);
 }
 
 void message_check(const struct broker *broker, uint32_t slot) {

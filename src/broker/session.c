@@ -48,6 +48,18 @@ static uint32_t guilty_message(const struct broker *broker, const struct command
     return is_its ? command->guilty.slot : BROKER_NONE;
 }
 
+/* Its messages, in ascending order. */
+static bool leases_of(struct deciding *deciding, const struct session *session,
+                      struct slots *leases) {
+    if (!slots_open(deciding, leases, session->leases_count + 1)) return false;
+    for (uint32_t slot = session->leases_first; slot != BROKER_NONE;) {
+        leases->list[leases->count++] = slot;
+        slot = message_piece(deciding->broker, message_at(deciding->broker, slot))->next;
+    }
+    slots_sort(leases);
+    return true;
+}
+
 void decide_session_end(struct deciding *deciding) {
     const struct broker *broker = deciding->broker;
     const struct command_session *command = &deciding->command->session;
@@ -59,16 +71,17 @@ void decide_session_end(struct deciding *deciding) {
     record_begin(deciding, RECORD_SESSION_END);
     uint32_t guilty = guilty_message(broker, command, session);
     bool all_suspect = !command->uncounted && command->guilty.number == 0;
-    for (uint32_t slot = session->leases_first; slot != BROKER_NONE;) {
-        if (slot == guilty) {
-            decide_attempt(deciding, &(struct attempt){.message = slot,
-                                                       .error = command->error,
-                                                       .is_death = true,
-                                                       .is_suspect = true});
-        } else {
-            decide_give_up(deciding, slot, all_suspect);
+    struct slots leases;
+    if (!leases_of(deciding, session, &leases)) return;
+    for (uint32_t i = 0; i < leases.count; i++) {
+        if (leases.list[i] != guilty) {
+            decide_give_up(deciding, leases.list[i], all_suspect);
+            continue;
         }
-        slot = message_piece(broker, message_at(broker, slot))->next;
+        decide_attempt(deciding, &(struct attempt){.message = guilty,
+                                                   .error = command->error,
+                                                   .is_death = true,
+                                                   .is_suspect = true});
     }
     effect_session_end(deciding, command->session.slot);
     deciding->decision->answer.session.session = command->session;
@@ -90,9 +103,10 @@ void decide_life_start(struct deciding *deciding) {
             return;
         }
         const struct session *session = session_at(broker, slot);
-        for (uint32_t lease = session->leases_first; lease != BROKER_NONE;) {
-            decide_give_up(deciding, lease, false);
-            lease = message_piece(broker, message_at(broker, lease))->next;
+        struct slots leases;
+        if (!leases_of(deciding, session, &leases)) return;
+        for (uint32_t i = 0; i < leases.count; i++) {
+            decide_give_up(deciding, leases.list[i], false);
         }
         effect_session_end(deciding, slot);
         count += 1 + session->leases_count;
