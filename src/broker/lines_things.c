@@ -80,9 +80,10 @@ void roll_digest(const struct broker *broker, uint32_t slot, struct digest *dige
     for (uint32_t i = 0; i < roll->countings_count; i++) digest_u64(digest, roll->countings[i]);
 }
 
-/* As part of its message's. */
+/* As part of its message's; a broken state, of which a digest may be asked too, may lack it. */
 void piece_digest(const struct broker *broker, uint32_t slot, struct digest *digest) {
-    const struct piece *piece = piece_at(broker, slot);
+    const struct piece *piece = pool_find(&broker->pools[THING_PIECE], slot);
+    if (piece == NULL) return;
     DIGEST_VALUES(digest, piece->owner, piece->message, piece->job, piece->path_split, piece->index,
                   piece->counting_split, piece->kit_split, piece->from, piece->session, piece->hops,
                   piece->visit, piece->attempts, piece->is_each, piece->is_suspect, piece->is_dead,
