@@ -279,7 +279,6 @@ void message_renumber(struct broker *broker, uint32_t slot, uint64_t number, int
     struct message *message = message_at(broker, slot);
     CHECK(message->place == PLACE_NONE);
     message->thing.number = number;
-    root_count(broker, THING_MESSAGE, number);
     message->sent_ms = (uint64_t)sent_ms & MESSAGE_TIME_MASK;
     message->first_received_ms = 0;
     message->receive_count = 0;

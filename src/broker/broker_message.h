@@ -66,7 +66,8 @@ void message_to_part(struct broker *broker, uint32_t slot);
 /* Unplaces and frees it. Its piece, if it has one, is ended before by the caller
  * (piece_free, broker_lines.h). */
 void message_free(struct broker *broker, uint32_t slot);
-/* Its number changes (redrive): it must be in PLACE_NONE. */
+/* Its number changes (redrive): it must be in PLACE_NONE. The record's apply calls root_count, for a
+ * message that is missing too. */
 void message_renumber(struct broker *broker, uint32_t slot, uint64_t number, int64_t sent_ms);
 void message_set_body(struct broker *broker, struct message *message, struct body_ref body);
 

@@ -172,7 +172,9 @@ TEST(queue_give_back_is_uncounted) {
     send(&harness, Q, 2, -1);
     EXPECT_INT(receive(&harness, Q, 1, 1000, &receipt), 1);
     EXPECT_INT(use(&harness, COMMAND_GIVE_BACK, Q, &receipt, 0), BROKER_OK);
+    harness.now_ms += 500;
     EXPECT_INT(receive(&harness, Q, 1, 1000, &again), 1);
+    EXPECT_INT(harness.decision.answer.receive.messages[0].first_received.ms, harness.now_ms);
     EXPECT_INT(again.number, receipt.number);
     EXPECT(again.nonce != receipt.nonce);
     EXPECT_INT(harness.decision.answer.receive.messages[0].receive_count, 1);
@@ -301,6 +303,69 @@ TEST(queue_purge_is_swept_in_steps) {
     }
     EXPECT_INT(harness.broker->pools[THING_MESSAGE].count, 3);
     EXPECT_INT(harness.broker->pools[THING_STORE].count, 1);
+    harness_turn(&harness);
+    harness_close(&harness);
+}
+
+/* The log begins between the records that the queue and its store were last written in, and the
+ * queue was deleted since: the store is a grave all the same. */
+TEST(queue_store_outlives_its_queue_in_the_log) {
+    struct harness harness;
+    open_queue(&harness);
+    send(&harness, Q, 2, -1);
+    uint64_t lsn = harness.next_lsn;
+    EXPECT_INT(harness_carry(&harness, lsn, UINT32_MAX), 5); /* root, queue, store, messages */
+    struct command command = {.kind = COMMAND_QUEUE_DELETE, .queue = {.name = Q}};
+    EXPECT_INT(harness_submit(&harness, &command)->result, BROKER_OK);
+    for (uint64_t first = lsn; first < lsn + 5; first++) {
+        harness_trim(&harness, first);
+        harness_turn(&harness);
+        harness_turn(&harness);
+    }
+    EXPECT(broker_has_sweep(harness.broker));
+    harness_settle(&harness);
+    harness_turn(&harness);
+    harness_close(&harness);
+}
+
+/* Likewise after a purge: the store is younger than its queue. */
+TEST(queue_new_store_outlives_its_queue_in_the_log) {
+    struct harness harness;
+    struct command purge = {.kind = COMMAND_QUEUE_PURGE, .queue = {.name = Q}};
+    struct command end = {.kind = COMMAND_QUEUE_DELETE, .queue = {.name = Q}};
+    open_queue(&harness);
+    send(&harness, Q, 2, -1);
+    uint64_t lsn = harness.next_lsn;
+    EXPECT_INT(harness_submit(&harness, &purge)->result, BROKER_OK);
+    send(&harness, Q, 2, -1);
+    EXPECT_INT(harness_submit(&harness, &end)->result, BROKER_OK);
+    harness_trim(&harness, lsn);
+    harness_turn(&harness);
+    harness_settle(&harness);
+    harness_turn(&harness);
+    harness_close(&harness);
+}
+
+/* A dead letter whose number changed while its home was further on: the number is not given twice. */
+TEST(queue_redriven_numbers_survive_a_trim) {
+    struct harness harness;
+    struct receipt receipt;
+    struct queue_settings settings = {.dead_queue = DEAD, .dead_after = 1};
+    harness_open(&harness, 1);
+    (void)create(&harness, DEAD, 0, (struct queue_settings){0});
+    (void)create(&harness, Q, QUEUE_SET_DEAD, settings);
+    send(&harness, Q, 1, -1);
+    uint64_t lsn = harness.next_lsn;
+    (void)harness_carry(&harness, lsn, 5); /* all but the message */
+    EXPECT_INT(receive(&harness, Q, 1, 0, &receipt), 1);
+    EXPECT_INT(receive(&harness, Q, 1, 0, &receipt), 0);
+    struct command command = {.kind = COMMAND_REDRIVE, .redrive = {DEAD, 100}};
+    EXPECT_INT(harness_submit(&harness, &command)->step.count, 1);
+    EXPECT_INT(receive(&harness, Q, 1, 1000, &receipt), 1);
+    EXPECT_INT(use(&harness, COMMAND_DELETE, Q, &receipt, 0), BROKER_OK);
+    harness_trim(&harness, lsn);
+    harness_turn(&harness);
+    send(&harness, Q, 1, -1); /* both give it the same number */
     harness_turn(&harness);
     harness_close(&harness);
 }
