@@ -441,6 +441,22 @@ TEST(reject_ends_the_job_and_drops_the_rest) {
     floor_close(floor);
 }
 
+/* A kit that is rejected leaves its parts to the split and to the job: they end once. */
+TEST(rejected_kit_ends_its_parts_once) {
+    struct bakery bakery;
+    bakery_open(&bakery, true, MISSING_FAIL);
+    struct floor *floor = &bakery.floor;
+    struct broker_ref job = bakery_order(&bakery, 3);
+    for (uint32_t i = 0; i < 3; i++) floor_pass(floor, bakery.kitchen, bakery.delivery);
+    floor_pass(floor, bakery.cashier, bakery.delivery);
+    struct answer_lease kit = floor_lease(floor, bakery.delivery);
+    EXPECT(kit.is_kit);
+    floor_attempt(floor, COMMAND_REJECT, bakery.delivery, &kit, "the address has no street");
+    EXPECT_INT(floor_job(floor, job).state, JOB_REJECTED);
+    floor_expect_empty(floor);
+    floor_close(floor);
+}
+
 /* The lease of a message is lost with its session; the message is not. */
 TEST(lost_sessions_return_their_messages) {
     struct bakery bakery;

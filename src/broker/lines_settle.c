@@ -111,6 +111,14 @@ static void sweep_rolls(struct settling *settling, uint32_t job) {
     }
 }
 
+/* The parts of a closed split whose kit has gone are ended with the split: it stands in the same
+ * list, perhaps in the same record, and nothing ends twice. */
+static bool goes_with_its_split(const struct broker *broker, const struct message *message) {
+    if (message->place != PLACE_PART) return false;
+    const struct split *split = split_at(broker, message_piece(broker, message)->counting_split);
+    return split->is_closed && split->kits_count == 0;
+}
+
 static void sweep_job(struct settling *settling, uint32_t slot) {
     const struct broker *broker = settling->deciding->broker;
     const struct job *job = job_at(broker, slot);
@@ -119,7 +127,8 @@ static void sweep_job(struct settling *settling, uint32_t slot) {
     if (!slots_open(settling->deciding, &swept, BROKER_STEP_MAX)) return;
     for (uint32_t at = job->messages_first; at != BROKER_NONE && swept.count < swept.max;) {
         const struct message *message = message_at(broker, at);
-        if (message->place != PLACE_LEASED) swept.list[swept.count++] = at;
+        bool is_ours = message->place != PLACE_LEASED && !goes_with_its_split(broker, message);
+        if (is_ours) swept.list[swept.count++] = at;
         at = message_piece(broker, message)->job_next;
     }
     slots_sort(&swept);
