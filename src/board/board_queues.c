@@ -9,8 +9,6 @@ static const char *const kind_names[] = {
     [QUEUE_PLAIN] = "plain", [QUEUE_STATION] = "station", [QUEUE_STATION_DEAD] = "station_dead"};
 
 static void write_counts(const struct queue_counts *counts, struct buffer *out) {
-    json_object_name(out, "counts");
-    buffer_append_byte(out, '{');
     json_object_number(out, "sent", (int64_t)counts->sent);
     json_object_number(out, "received", (int64_t)counts->received);
     json_object_number(out, "deleted", (int64_t)counts->deleted);
@@ -20,7 +18,6 @@ static void write_counts(const struct queue_counts *counts, struct buffer *out) 
     json_object_number(out, "dead", (int64_t)counts->dead);
     json_object_number(out, "redriven", (int64_t)counts->redriven);
     json_object_number(out, "withdrawn", (int64_t)counts->withdrawn);
-    buffer_append_byte(out, '}');
 }
 
 static void write_settings(const struct queue_view *view, struct buffer *out) {
@@ -59,8 +56,8 @@ static void write_queue(const struct ask *ask, const struct queue_view *view, st
     json_object_time(out, "oldest", view->oldest_sent);
     json_object_time(out, "created", view->created);
     json_object_time(out, "changed", view->changed);
-    write_settings(view, out);
     write_counts(&view->counts, out);
+    write_settings(view, out);
     buffer_append_byte(out, '}');
 }
 
@@ -132,7 +129,7 @@ static void on_redriven(void *context, const struct broker_answer *answer) {
     if (is_more && redrive->left > 0 && ++redrive->steps_count < BOARD_REDRIVE_STEPS_MAX) {
         redrive_next(ask);
     } else {
-        finish_redrive(ask, is_more);
+        finish_redrive(ask, is_more && redrive->left > 0);
     }
 }
 
