@@ -19,9 +19,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define CUT_MS 200u
@@ -43,17 +45,22 @@ struct process {
     bool paused;
     bool last_look;           /* the next firing of `cut` cuts */
     bool stdin_close_wanted;  /* when all writes are through */
-    size_t write_queue_bytes; /* given to libuv, not yet in the pipe */
+    size_t write_queue_bytes; /* given to libuv and not yet said to be in the pipe */
+    uint64_t lost_bytes;      /* of stdin: did not get into the pipe, as nobody reads */
+    uint64_t unread_bytes;    /* of stdin, when it was closed */
     int pid;
     int exit_code;
     int signal;
 };
 
+/* Pieces of PIPE_BUF bytes go into a pipe whole or not at all, so it is known to the byte how much
+ * of what was written a dead child has never read. */
 struct queued_write {
-    uv_write_t request; /* first */
     struct process *process;
+    char *bytes;
     size_t count;
-    char bytes[];
+    size_t pieces_left;
+    uv_write_t pieces[];
 };
 
 /* What worker-exec is called with; all but the arrays and the mark borrowed. */
@@ -144,9 +151,19 @@ static void handle_closed(uv_handle_t *handle) {
     env_free(process->env, process);
 }
 
+/* What lies in the pipe outlives its reader for as long as our end is open. */
+static uint64_t count_unread(const struct process *process) {
+    const uv_stream_t *stream = (const uv_stream_t *)&process->pipes[0];
+    int fd = -1;
+    int in_pipe = 0;
+    if (uv_fileno((const uv_handle_t *)stream, &fd) == 0) (void)ioctl(fd, FIONREAD, &in_pipe);
+    return (uint64_t)in_pipe + uv_stream_get_write_queue_size(stream) + process->lost_bytes;
+}
+
 static void close_stream(struct process *process, int stream) {
     if (!process->is_open[stream]) return;
     process->is_open[stream] = false;
+    if (stream == 0) process->unread_bytes = count_unread(process);
     uv_close((uv_handle_t *)&process->pipes[stream], handle_closed);
 }
 
@@ -340,12 +357,19 @@ int process_pid(const struct process *process) {
     return process->pid;
 }
 
+static size_t piece_bytes(const struct queued_write *write, size_t index) {
+    size_t rest = write->count - index * PIPE_BUF;
+    return rest < PIPE_BUF ? rest : PIPE_BUF;
+}
+
 static void end_write(uv_write_t *request, int status) {
-    struct queued_write *write = CONTAINER_OF(request, struct queued_write, request);
+    struct queued_write *write = request->data;
     struct process *process = write->process;
-    process->write_queue_bytes -= write->count;
-    env_free(process->env, write);
+    size_t count = piece_bytes(write, (size_t)(request - write->pieces));
+    process->write_queue_bytes -= count;
+    if (--write->pieces_left == 0) env_free(process->env, write);
     if (status < 0) {
+        if (process->is_open[0]) process->lost_bytes += count;
         close_stream(process, 0); /* nobody reads: later writes get -EPIPE */
         return;
     }
@@ -361,21 +385,29 @@ int process_write(struct process *process, struct slice bytes) {
     if (bytes.count > PROCESS_WRITE_QUEUE_BYTES_MAX - process->write_queue_bytes) return -ENOBUFS;
     if (bytes.count == 0) return 0;
 
+    size_t pieces_count = (bytes.count + PIPE_BUF - 1) / PIPE_BUF;
+    size_t head_bytes = sizeof(struct queued_write) + pieces_count * sizeof(uv_write_t);
     struct queued_write *write =
-        allocator_resize_array(&process->env->allocator, NULL, 1, sizeof *write + bytes.count);
+        allocator_resize_array(&process->env->allocator, NULL, 1, head_bytes + bytes.count);
     if (write == NULL) return -ENOMEM;
-    write->process = process;
-    write->count = bytes.count;
+    *write = (struct queued_write){.process = process,
+                                   .bytes = (char *)write + head_bytes,
+                                   .count = bytes.count,
+                                   .pieces_left = pieces_count};
     memcpy(write->bytes, bytes.bytes, bytes.count);
-    uv_buf_t buffer = {.base = write->bytes, .len = bytes.count};
     uv_stream_t *stream = (uv_stream_t *)&process->pipes[0];
-    int rc = uv_write(&write->request, stream, &buffer, 1, end_write);
-    if (rc < 0) {
-        env_free(process->env, write);
-        return rc;
+    for (size_t i = 0; i < pieces_count; i++) {
+        uv_buf_t buffer = uv_buf_init(write->bytes + i * PIPE_BUF, (unsigned)piece_bytes(write, i));
+        write->pieces[i].data = write;
+        /* What goes wrong is told to end_write, later; with one small buffer nothing else can. */
+        CHECK(uv_write(&write->pieces[i], stream, &buffer, 1, end_write) == 0);
     }
     process->write_queue_bytes += bytes.count;
     return 0;
+}
+
+uint64_t process_unread_bytes(const struct process *process) {
+    return process->is_open[0] ? count_unread(process) : process->unread_bytes;
 }
 
 void process_close_stdin(struct process *process) {

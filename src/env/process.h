@@ -51,6 +51,9 @@ int process_pid(const struct process *process);
  * -ENOBUFS above PROCESS_WRITE_QUEUE_BYTES_MAX. */
 TAKT_MUST_USE int process_write(struct process *process, struct slice bytes);
 void process_close_stdin(struct process *process); /* after what was written has gone */
+/* Of the bytes written: how many nobody has read yet. After the process has ended, and until on_exit
+ * has run: how many it never read. Once stdin was closed by process_close_stdin: what it was then. */
+uint64_t process_unread_bytes(const struct process *process);
 /* To the whole process group. Nothing happens after the process has ended. */
 void process_signal(struct process *process, int signal);
 /* Stop and go on reading stdout, for a worker that talks faster than takt can take. */

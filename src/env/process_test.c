@@ -43,6 +43,8 @@ struct child {
     int exit_code;
     int signal;
     int drains_count;
+    bool reads_unread;
+    uint64_t unread_bytes;
     void (*on_first_output)(struct child *child);
 };
 
@@ -69,6 +71,7 @@ static void child_exit(void *context, int exit_code, int signal_number) {
     child->exits_count++;
     child->exit_code = exit_code;
     child->signal = signal_number;
+    if (child->reads_unread) child->unread_bytes = process_unread_bytes(child->process);
     CHECK(child->ends_count[1] == 1 && child->ends_count[2] == 1);
     child->process = NULL;
 }
@@ -175,6 +178,40 @@ TEST(process_write_queue_is_bounded) {
     EXPECT_BYTES(child.output[1], bytes, count);
     env_free(child.env, bytes);
     child_close(&child);
+}
+
+/* Of what was written it is known how much the child never read, the end of a large write that did
+ * not get into the pipe included. */
+TEST(process_unread_bytes_are_counted) {
+    static const struct {
+        const char *script;
+        size_t written;
+        uint64_t unread;
+    } cases[] = {
+        {"exit 3", 10, 10},
+        {"read -r line", 10, 0}, /* a shell reads a pipe byte by byte */
+        {"read -r line", 1000, 990},
+        {"exec 0<&-; exit 3", 200000, 200000},
+        {"head -c 150000 > /dev/null", 200000, 50000},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct child child = child_open();
+        char *bytes = env_alloc(child.env, cases[i].written);
+        memset(bytes, 'x', cases[i].written);
+        bytes[9] = '\n';
+        child.reads_unread = true;
+        start_shell(&child, cases[i].script);
+        EXPECT_INT(process_write(child.process, slice_from(bytes, cases[i].written)), 0);
+        env_run_real(child.env);
+        EXPECT_INT(child.exits_count, 1);
+        if (cases[i].written == 200000 && cases[i].unread == 50000) {
+            EXPECT(child.unread_bytes <= 50000); /* head reads in blocks */
+        } else {
+            EXPECT_INT(child.unread_bytes, cases[i].unread);
+        }
+        env_free(child.env, bytes);
+        child_close(&child);
+    }
 }
 
 /* Both streams and the exit code arrive; a script may open its streams by name. */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker_process.c -- a worker's process: its start, its signals, how its end is told. */
+#include "line/handler_env.h"
+#include "line/runtime_inside.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#define ENV_BYTES_MAX (1024u * 1024)
+#define EXIT_CANNOT_EXECUTE 127
+/* A program that dies later than this after its start was not kept from starting. */
+#define START_MS_MAX 60000
+
+int worker_start_process(struct worker *worker, const struct task *task,
+                         const struct process_events *events) {
+    struct station *station = worker->station;
+    struct runtime *runtime = station_runtime(station);
+    struct arena arena;
+    arena_open(&arena, &runtime->env->allocator, ENV_BYTES_MAX);
+    struct handler_env env = {
+        .processes = runtime->processes,
+        .line = station->line->definition->name,
+        .station = station->definition,
+        .sqs_url = runtime->options.sqs_url,
+    };
+    int rc = -ENOMEM;
+    if (task != NULL) {
+        env.task = task->name;
+        env.job = task->job;
+        env.attempt = task->attempt;
+        if (task->file_name[0] != '\0') {
+            env.input_file = task_file_path(task, &arena);
+            if (env.input_file == NULL) goto end;
+        }
+    }
+    const char *const *variables = handler_env_make(&arena, &env);
+    if (variables == NULL) goto end;
+    struct process_options options = {
+        .argv = station->definition->argv,
+        .env = variables,
+        .cwd = station->definition->cwd,
+        .mark = runtime->options.mark,
+        .events = events,
+        .context = worker,
+    };
+    rc = runtime->processes->start(runtime->processes->context, runtime->env, &options,
+                                   &worker->process);
+end:
+    arena_close(&arena);
+    return rc;
+}
+
+void worker_signal(struct worker *worker, int signal) {
+    if (worker->process == NULL) return;
+    station_runtime(worker->station)->processes->signal(worker->process, signal);
+}
+
+void worker_let_go(struct worker *worker) {
+    if (worker->process == NULL || worker->kill_at.ns != NEVER.ns) return;
+    station_runtime(worker->station)->processes->close_stdin(worker->process);
+    worker_signal(worker, SIGTERM);
+    worker->kill_at.ns = worker_now(worker).ns + WORKER_TERM_MS * MS_NS;
+    worker_arm(worker);
+}
+
+void worker_write_reason(struct worker *worker, int exit_code, int signal) {
+    char how[96];
+    if (worker->doom != DOOM_NONE) {
+        snprintf(how, sizeof how, "%.90s", worker->reason); /* takt itself did it, and knows why */
+    } else if (signal != 0) {
+        snprintf(how, sizeof how, "killed by signal %d", signal);
+    } else {
+        snprintf(how, sizeof how, "exited with %d", exit_code);
+    }
+    struct slice tail = worker_log_tail(worker);
+    snprintf(worker->reason, sizeof worker->reason, "%s%s%.*s", how, tail.count > 0 ? ": " : "",
+             SLICE_ARGS(tail));
+}
+
+bool worker_cannot_execute(const struct worker *worker, int exit_code) {
+    return exit_code == EXIT_CANNOT_EXECUTE &&
+           slice_starts_with(worker_log_tail(worker), SLICE("takt: cannot "));
+}
+
+/* SIGKILL is never a program's own doing: an operator, or the kernel short of memory. */
+bool worker_is_early_death(const struct worker *worker, int signal) {
+    bool has_read = worker->unread_bytes < worker->written_bytes;
+    bool is_young = worker_now(worker).ns - worker->started_at.ns < START_MS_MAX * MS_NS;
+    bool is_killed = signal == SIGKILL && worker->doom != DOOM_INPUT;
+    bool is_told_to_go = worker->state == WORKER_DRAINING || worker->doom == DOOM_STOP;
+    return !worker->has_spoken && !has_read && is_young && !is_killed && !is_told_to_go;
+}
