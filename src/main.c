@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c -- reads the command line, builds the parts, joins them. */
-#include <stdio.h>
+/* main.c -- hands the command line to the command it names. */
+#include "cli/cli.h"
 
-int main(void) {
-    puts("takt " TAKT_VERSION);
-    return 0;
+int main(int argc, char **argv) {
+    return cli_main(argc, argv);
 }
