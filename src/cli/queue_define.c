@@ -17,10 +17,10 @@ int queue_list(struct client *client, const struct options *options) {
         {"VISIBLE", "visible", true},
         {"IN FLIGHT", "in_flight", true},
         {"DELAYED", "delayed", true},
-        {"SENT", "counts.sent", true},
-        {"DELETED", "counts.deleted", true},
-        {"HANDED ON", "counts.handed_on", true},
-        {"DEAD", "counts.dead", true},
+        {"SENT", "sent", true},
+        {"DELETED", "deleted", true},
+        {"HANDED ON", "handed_on", true},
+        {"DEAD", "dead", true},
     };
     const char *prefix = options_value(options, "prefix");
     const char *path = arena_printf(client_arena(client), "/api/v1/queues?limit=1000&prefix=%s&",

@@ -51,7 +51,7 @@ static void retire(struct worker *worker) {
     worker->restart_at = NEVER;
     worker_arm(worker);
     station_prober_left(worker->station, worker);
-    runtime_want_chores(station_runtime(worker->station));
+    station_want_work(worker->station); /* which frees it */
 }
 
 static void forget_last_life(struct worker *worker) {
