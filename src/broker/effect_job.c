@@ -155,6 +155,7 @@ static uint64_t number_hash(uint64_t number) {
 }
 
 uint32_t job_find_key(const struct broker *broker, struct slice key) {
+    if (broker_is_new(broker)) return BROKER_NONE; /* it has no seed yet, and no job */
     struct map_cursor cursor = map_find(broker->jobs_by_key, key_hash(broker, key));
     while (map_next(&cursor)) {
         if (slice_equal(job_key(job_at(broker, cursor.value)), key)) return cursor.value;
