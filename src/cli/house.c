@@ -28,13 +28,23 @@ static void end_loop(void *context) {
     env_stop_real(house->env);
 }
 
+/* Workers are ended at once, and then the loop: what they held comes back at the next start. */
+static void end_at_once(struct house *house) {
+    if (house->runtime == NULL) {
+        end_loop(house);
+        return;
+    }
+    runtime_stop(house->runtime, 0, end_loop, house);
+    runtime_stop(house->runtime, 0, end_loop, house); /* asked again: without any grace */
+}
+
 static void on_failure(void *context, int result) {
     struct house *house = context;
     log_printf(&house->log, LOG_ERROR,
                "the journal has failed: %s; nothing more can be promised, takt stops",
                strerror(-result));
     house->exit_code = CLI_FAILED;
-    env_stop_real(house->env);
+    end_at_once(house);
 }
 
 static void stop_doors(struct house *house) {
@@ -49,7 +59,7 @@ static void on_signal(void *context, int signal) {
     if (signal == SIGHUP) return; /* there is nothing to read again yet */
     if (house->stopping) {
         log_printf(&house->log, LOG_INFO, "stopping at once");
-        end_loop(house);
+        end_at_once(house);
         return;
     }
     house->stopping = true;
@@ -68,7 +78,7 @@ static void say_ready(struct house *house) {
     int rc = house_write_ready_file(house);
     if (rc < 0) {
         (void)fail(house, rc, "cannot write the ready file");
-        env_stop_real(house->env);
+        end_at_once(house);
         return;
     }
     log_printf(&house->log, LOG_INFO,
@@ -88,7 +98,7 @@ static void on_lines_ready(void *context, enum broker_result result, const char 
     if (result != BROKER_OK) {
         log_printf(&house->log, LOG_ERROR, "the line cannot be put in force: %s", words);
         house->exit_code = CLI_FAILED;
-        env_stop_real(house->env);
+        end_at_once(house);
         return;
     }
     if (house->gateway != NULL) gateway_set_ready(house->gateway, true);
@@ -267,7 +277,9 @@ int house_run(const struct house_options *options) {
         return CLI_FAILED;
     }
     house.started = house.env->ops->now_mono(house.env);
-    if (build(&house) == 0) env_run_real(house.env);
+    bool is_built = build(&house) == 0;
+    if (!is_built && house.runtime != NULL) end_at_once(&house); /* its workers go in the loop */
+    if (is_built || house.runtime != NULL) env_run_real(house.env);
     close_house(&house);
     return house.exit_code;
 }

@@ -98,8 +98,8 @@ struct env {
  * UV_THREADPOOL_SIZE in this process's environment unless it is set: call it before other threads
  * start. */
 TAKT_MUST_USE int env_open_real(struct env **out);
-/* Everything opened through it must be closed, every `done` must have run. What is still deferred
- * is dropped. */
+/* Everything opened through it must be closed. Asynchronous calls under way end, and their `done`
+ * runs, inside this call; what is still deferred is dropped. */
 void env_close_real(struct env *env);
 /* Run until env_stop_real, or until nothing is left to do. */
 void env_run_real(struct env *env);

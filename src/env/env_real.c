@@ -76,9 +76,9 @@ void env_close_real(struct env *env) {
     if (real->signals_open) {
         for (size_t i = 0; i < ENV_SIGNALS; i++) uv_close((uv_handle_t *)&real->signals[i], NULL);
     }
-    CHECK(real->jobs_count == 0);
     uv_walk(&real->loop, check_is_closing, NULL);
-    uv_run(&real->loop, UV_RUN_DEFAULT); /* runs what is left to close, and nothing else */
+    uv_run(&real->loop, UV_RUN_DEFAULT); /* what is left to close, and what pool threads still do */
+    CHECK(real->jobs_count == 0);
     CHECK(uv_loop_close(&real->loop) == 0);
     env_async_close(real);
     struct allocator allocator = env->allocator; /* of which `real` is a piece */

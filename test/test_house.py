@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting, refusing to start, and stopping."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from takt_server import TAKT, TOP, Takt, marked_processes, wait_until
+
+SLOW = """
+line: slow
+gateway: { POST /orders: { to: work } }
+stations:
+  work: { exec: /bin/sleep 30, workers: 2 }
+"""
+
+
+def run(*words):
+    return subprocess.run([TAKT, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+def serve(tmp_path):
+    return Takt(tmp_path, command="serve")
+
+
+def test_second_takt_on_one_folder_is_refused(tmp_path):
+    with serve(tmp_path) as takt:
+        second = run("serve", "--data", takt.data, "--listen-sqs", "127.0.0.1:0",
+                     "--listen-admin", "127.0.0.1:0")
+        assert second.returncode == 1
+        assert "another takt is running on this data folder" in second.stderr
+        assert takt.sqs("ListQueues")[0] == 200
+
+
+def test_port_in_use_is_said_and_leaves_nothing(tmp_path):
+    with serve(tmp_path) as takt:
+        second = run("serve", "--data", str(tmp_path / "other"), "--listen-sqs",
+                     f"127.0.0.1:{takt.ports['sqs']}", "--listen-admin", "127.0.0.1:0")
+        assert second.returncode == 1, second.stderr
+        assert "Address already in use" in second.stderr
+
+
+def test_address_others_could_reach_is_refused():
+    done = run("serve", "--listen-sqs", "0.0.0.0:0")
+    assert done.returncode == 2
+    assert "no access keys yet" in done.stderr
+
+
+def test_bad_file_is_refused_with_its_place(tmp_path):
+    line = tmp_path / "bad.yaml"
+    line.write_text("line: x\nstations:\n  a: { exec: ./nope }\n", encoding="utf-8")
+    done = run("run", str(line), "--data", str(tmp_path / "data"))
+    assert done.returncode == 65
+    assert f"{line}:3:14: the program `./nope` does not exist" in done.stderr
+
+
+def test_stop_lets_idle_workers_go_at_once(tmp_path):
+    with Takt(tmp_path, os.path.join(TOP, "examples", "bakery", "line.yaml")) as takt:
+        begin = time.monotonic()
+        takt.stop()
+        assert time.monotonic() - begin < 10, "idle workers need no grace"
+    assert "not done in time" not in takt.log()
+
+
+def test_second_signal_stops_at_once_and_leaves_no_process(tmp_path):
+    line = tmp_path / "slow.yaml"
+    line.write_text(SLOW, encoding="utf-8")
+    with Takt(tmp_path, line, "--grace", "60s") as takt:
+        assert takt.gateway("POST", "/orders", "{}")[0] == 202
+        wait_until(takt.workers, 10, "a worker that works")
+        takt.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "stopping: workers may finish" in takt.log(), 10, "the first signal")
+        takt.stop()
+    assert marked_processes(takt.data) == []
+
+
+def test_what_a_worker_held_when_takt_stopped_comes_back_uncounted(tmp_path):
+    line = tmp_path / "slow.yaml"
+    line.write_text(SLOW, encoding="utf-8")
+    takt = Takt(tmp_path, line, "--grace", "100ms")
+    with takt:
+        _, headers, _ = takt.gateway("POST", "/orders", "{}")
+        wait_until(takt.workers, 10, "a worker that works")
+        takt.stop()
+    line.write_text(SLOW.replace("/bin/sleep 30", "/usr/bin/printenv TAKT_ATTEMPT"),
+                    encoding="utf-8")
+    with takt:
+        def report():
+            job = json.loads(takt.gateway("GET", headers["Location"])[2])
+            return job["state"] == "done" and job
+        job = wait_until(report, 20, "the job is done")
+        assert job["result"] in (1, "1\n"), job
+        takt.stop()
+
+
+def test_workers_of_a_killed_takt_are_gone_before_their_messages_come_back(tmp_path):
+    line = tmp_path / "slow.yaml"
+    line.write_text(SLOW.replace("/bin/sleep 30", "\"/bin/sh -c 'sleep 600 & wait'\""),
+                    encoding="utf-8")
+    takt = Takt(tmp_path, line, "--grace", "100ms")
+    with takt:
+        takt.gateway("POST", "/orders", "{}")
+        wait_until(takt.workers, 10, "a worker that works")
+        time.sleep(0.2)  # until the shell has its child
+        earlier = set(marked_processes(takt.data))
+        assert len(earlier) >= 2
+        takt.kill()
+        takt.start()
+        assert not earlier & set(marked_processes(takt.data))
+        takt.stop()
