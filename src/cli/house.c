@@ -248,6 +248,7 @@ static void close_house(struct house *house) {
     runtime_close(house->runtime);
     shard_close(house->shard);
     if (house->files_open) definition_close(&house->files);
+    env_run_real(house->env); /* what the servers and the journal's threads still hold */
     env_close_real(house->env);
 }
 
