@@ -129,7 +129,7 @@ struct answer_lease floor_lease(struct floor *floor, uint32_t station) {
 void floor_complete(struct floor *floor, uint32_t station, const struct answer_lease *lease,
                     const uint32_t *targets, uint32_t targets_count, bool each) {
     struct command_output outputs[300];
-    char texts[300][16];
+    char texts[300][24];
     EXPECT(targets_count <= ARRAY_COUNT(outputs));
     for (uint32_t i = 0; i < targets_count; i++) {
         snprintf(texts[i], sizeof texts[i], "output %u", i);

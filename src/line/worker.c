@@ -145,10 +145,11 @@ static void die(struct worker *worker) {
     worker->deaths_in_row++;
     worker->restart_at.ns = worker_now(worker).ns + delay_ms * MS_NS;
     if (!worker->waits_for_station) {
+        char when[32] = "at once";
+        if (delay_ms > 0) snprintf(when, sizeof when, "in %.1f s", (double)delay_ms / 1000.0);
         log_printf(station_runtime(station)->log, LOG_WARNING,
-                   "worker `%s` ended with %u in its hands: %s; started again in %.1f s",
-                   worker->name, (unsigned)worker_hands(worker), worker->reason,
-                   (double)delay_ms / 1000.0);
+                   "worker `%s` ended with %u in its hands: %s; started again %s", worker->name,
+                   (unsigned)worker_hands(worker), worker->reason, when);
     }
     worker_settle(worker);
 }
