@@ -105,6 +105,7 @@ int main(int count, char **arguments) {
     http_server_close(here.server);
     sqs_close(here.sqs);
     shard_close(here.shard);
+    env_run_real(here.env); /* what pool threads still hold goes when they are done */
     env_close_real(here.env);
     return 0;
 }

@@ -82,12 +82,12 @@ static size_t body_bytes_max(void *context, const struct http_request *request) 
     return SQS_REQUEST_BYTES_MAX;
 }
 
-static bool has_content_type(const struct http_request *request, struct slice type) {
-    struct slice value = http_request_header(request, SLICE("content-type"));
-    struct slice head;
-    struct slice tail;
-    slice_cut(value, ';', &head, &tail);
-    return slice_equal_ignore_case(slice_trim(head), type);
+/* Without its parameters. */
+static struct slice content_type_of(const struct http_request *request) {
+    struct slice type;
+    struct slice parameters;
+    slice_cut(http_request_header(request, SLICE("content-type")), ';', &type, &parameters);
+    return slice_trim(type);
 }
 
 /* NULL: *fault says why. */
@@ -98,7 +98,8 @@ static const struct sqs_action *action_of(const struct http_request *request,
         sqs_fail(fault, SQS_ERROR_METHOD, "An SQS request is a POST.");
         return NULL;
     }
-    if (has_content_type(request, SLICE("application/x-www-form-urlencoded"))) {
+    struct slice type = content_type_of(request);
+    if (slice_equal_ignore_case(type, SLICE("application/x-www-form-urlencoded"))) {
         sqs_fail(fault, SQS_ERROR_UNSUPPORTED_OPERATION,
                  "The Query protocol is not built yet in takt: use a client that speaks AWS JSON "
                  "1.0 to SQS.");
@@ -112,7 +113,7 @@ static const struct sqs_action *action_of(const struct http_request *request,
                      : "The X-Amz-Target header does not begin with AmazonSQS.");
         return NULL;
     }
-    if (!has_content_type(request, SLICE("application/x-amz-json-1.0"))) {
+    if (!slice_equal_ignore_case(type, slice_from_string(sqs_protocol_json.content_type))) {
         sqs_fail(fault, SQS_ERROR_SERIALIZATION,
                  "The Content-Type must be application/x-amz-json-1.0.");
         return NULL;
