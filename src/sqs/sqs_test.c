@@ -190,6 +190,27 @@ TEST(sqs_gives_back_what_nobody_took) {
     close_client();
 }
 
+/* So do those whose client left while their bodies were read. */
+TEST(sqs_gives_back_what_nobody_reads) {
+    open_client();
+    kit_create(client.kit, "q", 1);
+    kit_send(client.kit, "q", 2);
+    kit_send(client.kit, "q", 3);
+    kit_commit(client.kit);
+    fake_journal_set_cold(client.kit->journal, true);
+    struct fake_request *gone =
+        ask("ReceiveMessage", "{\"QueueUrl\":\"q\",\"MaxNumberOfMessages\":10}");
+    kit_commit(client.kit);
+    EXPECT_INT(client.answers_count, 0);
+    leave(gone);
+    EXPECT_INT(kit_view(client.kit, "q").in_flight_count, 2);
+    EXPECT_INT(fake_journal_read_all(client.kit->journal), 2);
+    EXPECT_INT(kit_view(client.kit, "q").visible_count, 2);
+    kit_commit(client.kit);
+    EXPECT_INT(client.answers_count, 0);
+    close_client();
+}
+
 /* A client that leaves while its command is under way is not answered, whatever the command. */
 TEST(sqs_answers_nobody_who_left) {
     static const char *const asked[][2] = {
