@@ -134,7 +134,10 @@ void broker_decide(const struct broker *broker, const struct command *command,
         deciding.next_queue_id = root->next_queue_id;
         deciding.next_line_id = root->next_line_id;
     }
-    decision->bodies = deciding_take(&deciding, BROKER_DECISION_BODIES_MAX, sizeof(struct slice));
+    /* The arena zeroes what it gives, and a send, the busiest command, has few bodies. */
+    size_t bodies_max =
+        command->kind == COMMAND_SEND ? BROKER_BATCH_MAX : BROKER_DECISION_BODIES_MAX;
+    decision->bodies = deciding_take(&deciding, bodies_max, sizeof(struct slice));
     if (decision->bodies == NULL) {
         refuse(&deciding, BROKER_NO_MEMORY);
         return;
