@@ -85,6 +85,7 @@ static void job_set_state(struct broker *broker, uint32_t slot, enum job_state s
     job->state = (uint8_t)state;
     if (was_running == is_running) return;
     if (!job->is_shell) broker->jobs_running += is_running ? 1u : UINT64_MAX;
+    broker->roll_is_stale = true;
     event_add(broker, THING_JOB, slot);
 }
 

@@ -174,6 +174,16 @@ struct job_step step_of(const struct deciding *deciding, uint32_t slot,
     };
 }
 
+bool deciding_buffer(struct deciding *deciding, size_t bytes_max, struct buffer *out) {
+    /* A buffer wants one byte more than it holds, and would move to the heap for it. */
+    *out = (struct buffer){.bytes = deciding_take(deciding, bytes_max + 1, 1),
+                           .allocator = deciding->broker->allocator,
+                           .capacity = bytes_max + 1,
+                           .bytes_max = bytes_max};
+    if (out->bytes == NULL) deciding->decision->record.failed = true;
+    return out->bytes != NULL;
+}
+
 #define STEP_BYTES 80u
 #define HEAD_BYTES 32u
 
@@ -184,14 +194,8 @@ uint32_t history_body(struct deciding *deciding, uint32_t job, const struct job_
         bytes += STEP_BYTES + steps[i].station_name.count + steps[i].task_path.count +
                  steps[i].error.count;
     }
-    struct buffer out = {.bytes = deciding_take(deciding, bytes, 1),
-                         .allocator = deciding->broker->allocator,
-                         .capacity = bytes,
-                         .bytes_max = bytes};
-    if (out.bytes == NULL) {
-        deciding->decision->record.failed = true;
-        return BODY_NONE;
-    }
+    struct buffer out;
+    if (!deciding_buffer(deciding, bytes, &out)) return BODY_NONE;
     struct body_ref previous = {0};
     if (job != BROKER_NONE) previous = job_at(deciding->broker, job)->history;
     job_history_encode_head(&out, previous, 0);

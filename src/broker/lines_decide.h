@@ -68,6 +68,10 @@ void path_write(const struct broker *broker, uint32_t path_split, uint32_t index
 
 /* ---- history ---- */
 
+/* A buffer in the decision's arena: it never grows and is not closed. False: out of memory (the
+ * record has failed). */
+TAKT_MUST_USE bool deciding_buffer(struct deciding *deciding, size_t bytes_max, struct buffer *out);
+
 /* A step of this message as it stands: the caller adds how it ended. path: memory for its text. */
 struct job_step step_of(const struct deciding *deciding, uint32_t message,
                         char path[BROKER_TASK_PATH_BYTES_MAX]);

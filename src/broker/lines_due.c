@@ -48,7 +48,8 @@ static bool decide_expired(struct deciding *deciding, const struct queue *queue)
         return false;
     }
     uint32_t slot;
-    while (heap_walk_next(&walk, &slot)) {
+    bool is_on_hold = broker_hold_until_ms(broker) > deciding->now_ms;
+    while (!is_on_hold && heap_walk_next(&walk, &slot)) {
         int64_t sent_ms = (int64_t)message_at(broker, slot)->sent_ms;
         if (sent_ms + queue->retention_ms > deciding->now_ms) break;
         if (queue->kind == QUEUE_STATION) {

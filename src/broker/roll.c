@@ -75,16 +75,13 @@ static void collect_targets(struct handoff *handoff, const struct command_comple
     }
 }
 
-/* False: out of memory. */
+/* False: out of memory (the record has failed). */
 static bool write_chunk(struct handoff *handoff, const struct command_complete *command,
                         const struct effect_roll *roll, uint32_t *next) {
     size_t bytes_count;
     uint32_t count = chunk_measure(command, *next, &bytes_count);
-    struct buffer out = {.bytes = deciding_take(handoff->deciding, bytes_count, 1),
-                         .allocator = handoff->deciding->broker->allocator,
-                         .capacity = bytes_count,
-                         .bytes_max = bytes_count};
-    if (out.bytes == NULL) return false;
+    struct buffer out;
+    if (!deciding_buffer(handoff->deciding, bytes_count, &out)) return false;
     for (uint32_t i = 0; i < count; i++) {
         const struct command_output *output = &command->outputs[(*next)++];
         encode_u8(&out, target_index(roll, handoff->line, output->station));
@@ -109,10 +106,7 @@ void handoff_roll(struct handoff *handoff, const struct command_complete *comman
     };
     collect_targets(handoff, command, &roll);
     for (uint32_t next = 0; next < command->outputs_count;) {
-        if (!write_chunk(handoff, command, &roll, &next)) {
-            deciding->decision->record.failed = true;
-            return;
-        }
+        if (!write_chunk(handoff, command, &roll, &next)) return;
         roll.chunks_count++;
     }
     effect_roll(deciding, &roll);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random commands on a random line, carried, trimmed and replayed at random points; at the end
+ * everything is answered, and nothing may be left. */
+#include "broker_steps_lines.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STEPS_COUNT 3000u
+
+static void run(uint64_t seed, struct harness *all) {
+    struct harness harness;
+    harness_open(&harness, seed);
+    (void)line_steps_open(&harness);
+    for (uint32_t i = 0; i < STEPS_COUNT; i++) {
+        harness_run(&harness, line_steps, LINE_STEPS_COUNT);
+        if (harness_below(&harness, 20) == 0) broker_check(harness.broker);
+        if (harness_below(&harness, 60) == 0) harness_turn(&harness);
+    }
+    line_steps_drain(&harness);
+    harness_turn(&harness);
+    for (int i = 0; i < COMMAND_KINDS_COUNT; i++) all->commands_seen[i] += harness.commands_seen[i];
+    for (int i = 0; i < RECORD_KINDS_END; i++) all->records_seen[i] += harness.records_seen[i];
+    line_steps_close(&harness);
+    harness_close(&harness);
+}
+
+/* TAKT_TEST_SEED repeats one run. */
+TEST(lines_are_the_same_after_a_replay) {
+    const char *text = getenv("TAKT_TEST_SEED");
+    struct harness all = {0};
+    if (text != NULL) {
+        run(strtoull(text, NULL, 10), &all);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
+        run(seed, &all);
+    }
+    /* None of them was left out. */
+    for (int kind = COMMAND_LIFE_START; kind <= COMMAND_CARRY; kind++) {
+        if (all.commands_seen[kind] == 0) fprintf(stderr, "command %s\n", command_rows[kind].name);
+        EXPECT(all.commands_seen[kind] > 0);
+    }
+    for (int kind = RECORD_LINE_PUT; kind < RECORD_KINDS_END; kind++) {
+        if (all.records_seen[kind] == 0) fprintf(stderr, "record %s\n", record_rows[kind].name);
+        EXPECT(all.records_seen[kind] > 0);
+    }
+}
