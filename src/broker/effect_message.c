@@ -265,6 +265,7 @@ void effect_dead_apply(struct applying *applying) {
     uint64_t number = decode_u64(&applying->in);
     uint32_t error = decode_u32(&applying->in);
     QUEUE_COUNT(queue, dead, 1);
+    if (!applying->in.failed) root_count(broker, THING_MESSAGE, number);
     const struct message *message = applying_find(applying, THING_MESSAGE, ref);
     if (message == NULL || applying->in.failed) return;
     struct store *store = store_for(broker, store_ref);
@@ -294,6 +295,7 @@ void effect_revive_apply(struct applying *applying) {
     struct broker_ref store_ref = decode_ref(&applying->in);
     uint64_t number = decode_u64(&applying->in);
     QUEUE_COUNT(dead_queue, redriven, 1);
+    if (!applying->in.failed) root_count(broker, THING_MESSAGE, number);
     const struct message *message = applying_find(applying, THING_MESSAGE, ref);
     if (message == NULL || applying->in.failed) return;
     struct store *store = store_for(broker, store_ref);

@@ -59,16 +59,14 @@ static void settle_split(struct settling *settling, uint32_t slot) {
     struct deciding *deciding = settling->deciding;
     const struct broker *broker = deciding->broker;
     const struct split *split = split_at(broker, slot);
-    const struct job *job = job_at(broker, split->job);
-    if (split_is_complete(split) && job->state == JOB_RUNNING) {
+    bool is_running = job_at(broker, split->job)->state == JOB_RUNNING;
+    if (split_is_complete(split) && is_running) {
         bool is_missing = split->dead_count > 0 || split->is_lost;
         decide_emerge(deciding, slot, split->missing == MISSING_DEAD && is_missing);
         settling->count++;
     } else if (split_is_complete(split)) {
         effect_split_set(deciding, slot, &(struct effect_split_set){.is_closed = true});
         settling->count++;
-    } else if (split->parts_count > 0 && job_is_over(job)) {
-        return; /* the job's own sweep takes them: it stands before its splits */
     } else if (split->parts_count > 0) {
         uint32_t part = split->parts_first;
         for (; part != BROKER_NONE && !is_spent(settling); settling->count++) {
