@@ -12,14 +12,10 @@
 
 int queue_list(struct client *client, const struct options *options) {
     static const struct table_column columns[] = {
-        {"NAME", "name", false},
-        {"KIND", "kind", false},
-        {"VISIBLE", "visible", true},
-        {"IN FLIGHT", "in_flight", true},
-        {"DELAYED", "delayed", true},
-        {"SENT", "sent", true},
-        {"DELETED", "deleted", true},
-        {"HANDED ON", "handed_on", true},
+        {"NAME", "name", false},      {"KIND", "kind", false},
+        {"VISIBLE", "visible", true}, {"IN FLIGHT", "in_flight", true},
+        {"DELAYED", "delayed", true}, {"SENT", "sent", true},
+        {"DELETED", "deleted", true}, {"HANDED ON", "handed_on", true},
         {"DEAD", "dead", true},
     };
     const char *prefix = options_value(options, "prefix");
