@@ -12,9 +12,10 @@
 #include "base/hash.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define SEGMENT_CHECKED_BYTES 32u
-#define BATCH_MAGIC 0x68634254u /* "TBch" */
+#define BATCH_MAGIC_BYTES (sizeof FILE_BATCH_MAGIC - 1)
 #define BATCH_CHECKED_BYTES 72u
 
 static const char segment_magic[8] = {'T', 'A', 'K', 'T', 's', 'e', 'g', '\n'};
@@ -55,7 +56,7 @@ bool file_segment_header_decode(struct slice bytes, uint64_t seed, uint64_t numb
 }
 
 void file_batch_header_encode(char *out, uint64_t seed, const struct file_batch_header *header) {
-    encode_u32_at(out, BATCH_MAGIC);
+    memcpy(out, FILE_BATCH_MAGIC, BATCH_MAGIC_BYTES);
     encode_u32_at(out + 4, header->records_count);
     encode_u64_at(out + 8, header->number);
     encode_u64_at(out + 16, header->offset);
@@ -70,7 +71,8 @@ void file_batch_header_encode(char *out, uint64_t seed, const struct file_batch_
 }
 
 bool file_batch_header_is_likely(const char *bytes, uint64_t number) {
-    return decode_u32_at(bytes) == BATCH_MAGIC && decode_u64_at(bytes + 8) == number;
+    return memcmp(bytes, FILE_BATCH_MAGIC, BATCH_MAGIC_BYTES) == 0 &&
+           decode_u64_at(bytes + 8) == number;
 }
 
 bool file_batch_header_decode(struct slice bytes, uint64_t seed, uint64_t number, uint64_t offset,

@@ -23,7 +23,8 @@
 #define FILE_FORMAT 1u
 #define FILE_SEGMENT_HEADER_BYTES 4096u /* where the first batch lies */
 #define FILE_BATCH_HEADER_BYTES 80u
-#define FILE_BATCH_ALIGN 64u /* also the step in which a scan for batches walks */
+#define FILE_BATCH_ALIGN 64u    /* also the step in which a scan for batches walks */
+#define FILE_BATCH_MAGIC "TBch" /* its first bytes */
 #define FILE_FRAME_BYTES 8u
 #define FILE_FRAME_BODY_BYTES 12u
 #define FILE_FRAME_BYTES_MAX (FILE_FRAME_BYTES + JOURNAL_RECORD_BODIES_MAX * FILE_FRAME_BODY_BYTES)

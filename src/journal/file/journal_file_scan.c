@@ -13,6 +13,7 @@
 #include "journal/file/file_house.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define SCAN_STEP_BYTES ((size_t)1024 * 1024)
 
@@ -35,7 +36,8 @@ static void scan_bytes(struct file_journal *journal, const struct file_place *pl
                        uint64_t number, uint64_t offset, struct slice bytes,
                        struct file_scan *out) {
     for (size_t at = 0; at + FILE_BATCH_HEADER_BYTES <= bytes.count; at += FILE_BATCH_ALIGN) {
-        if (!file_batch_header_is_likely(bytes.bytes + at, number)) continue;
+        /* Nearly all is zeros, and a start of takt waits for this loop: no call for each step. */
+        if (memcmp(bytes.bytes + at, FILE_BATCH_MAGIC, sizeof FILE_BATCH_MAGIC - 1) != 0) continue;
         struct file_batch_header header;
         if (file_batch_header_decode(slice_skip(bytes, at), journal->seed, number, offset + at,
                                      &header)) {
