@@ -78,6 +78,9 @@ struct wall_time broker_last_time(const struct broker *broker); /* of the newest
 /* The earliest deadline, or INT64_MAX. At or before now, or has_sweep: append COMMAND_ADVANCE. */
 struct wall_time broker_next_deadline(const struct broker *broker);
 bool broker_has_sweep(const struct broker *broker); /* graves of purged and deleted things */
+/* A kit that is complete, a job of which nothing lives: the next COMMAND_ADVANCE does these first.
+ * has_sweep is true then, too. */
+bool broker_has_settle(const struct broker *broker);
 
 enum broker_event_kind {
     BROKER_EVENT_QUEUE,   /* messages may have become visible in a plain queue: `queue` */

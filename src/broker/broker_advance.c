@@ -285,3 +285,7 @@ struct wall_time broker_next_deadline(const struct broker *broker) {
 bool broker_has_sweep(const struct broker *broker) {
     return broker->graves.count > 0 || broker->settles.count > 0;
 }
+
+bool broker_has_settle(const struct broker *broker) {
+    return broker->settles.count > 0;
+}

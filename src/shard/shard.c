@@ -62,6 +62,7 @@ static void on_durable(void *context, uint64_t lsn, int result) {
     CHECK(lsn >= shard->lsn_durable);
     shard->lsn_durable = lsn;
     shard->is_busy = false;
+    shard->settles_count = 0;
     shard_release(shard);
     if (shard->is_closing) return;
     shard_carry_ask(shard);

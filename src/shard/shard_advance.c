@@ -23,14 +23,25 @@ static bool advance_is_wanted(const struct shard *shard) {
     return shard->advance_retry_ns <= shard_mono_ns(shard) && is_due(shard);
 }
 
-static void advance(struct shard *shard) {
-    if (shard->is_busy || !advance_is_wanted(shard)) return;
+/* True if a record was appended. */
+static bool advance(struct shard *shard) {
+    if (shard->is_busy || !advance_is_wanted(shard)) return false;
     struct command command = {.kind = COMMAND_ADVANCE};
     enum broker_result result = shard_do(shard, &command);
     shard->advance_retry_ns = 0;
     if (result != BROKER_OK && !shard->is_busy) {
         shard->advance_retry_ns = shard_mono_ns(shard) + SHARD_RETRY_MS * NS_PER_MS;
     }
+    return result == BROKER_OK;
+}
+
+/* On an idle line the last part of a kit, or the last message of a job, would else wait for two
+ * commits: its own, and that of what follows from it. */
+bool shard_settle(struct shard *shard) {
+    if (shard->settles_count >= SHARD_SETTLES_MAX || !broker_has_settle(shard->broker))
+        return false;
+    shard->settles_count++;
+    return advance(shard);
 }
 
 bool shard_has_work(const struct shard *shard) {
@@ -84,7 +95,7 @@ void shard_turn(void *context) {
     if (!shard->is_failed) {
         shard_clock_follow(shard);
         bool is_over = shard_receive_expire(shard);
-        advance(shard);
+        (void)advance(shard);
         shard_roll_step(shard);
         shard_carry_trim(shard);
         shard_carry_step(shard);

@@ -34,6 +34,7 @@ static void drain_events(struct shard *shard) {
         if (!next_event(shard, &event)) {
             bool is_written = shard_wake_receivers(shard);
             if (shard_give_back(shard)) is_written = true;
+            if (shard_settle(shard)) is_written = true;
             if (!is_written) return;
             continue;
         }

@@ -16,6 +16,7 @@
 #define SHARD_HELD_SPARE_MAX 512u /* free blocks kept of each class */
 #define SHARD_RANDOM_BYTES 4096u  /* drawn at once, handed out 32 a command */
 #define SHARD_EVENTS_MAX 4096u    /* events answered in one go; then the loop gets its turn */
+#define SHARD_SETTLES_MAX 4u      /* of a batch at once; the others in bulk, by the shard's turn */
 #define SHARD_RETRY_MS 500        /* after what did not go, and no commit will change it */
 #define SHARD_WAIT_MS_MAX 20000   /* SQS's longest long poll */
 #define SHARD_NEVER INT64_MAX
@@ -153,6 +154,10 @@ struct shard_roll {
 void shard_roll_step(struct shard *shard);
 bool shard_roll_is_wanted(const struct shard *shard);
 
+/* The records that must follow those before: a kit emerges, a job ends. At most SHARD_SETTLES_MAX a
+ * batch. True if something was appended. */
+bool shard_settle(struct shard *shard);
+
 struct carry_read {
     struct shard *shard;
     uint32_t index;
@@ -268,6 +273,7 @@ struct shard {
     int64_t timer_ns;    /* when it fires; 0: at once; SHARD_NEVER */
     int64_t deadline_ms; /* the broker's, of which the timer knows */
     int64_t advance_retry_ns;
+    uint32_t settles_count; /* since the last commit */
 
     struct list_link queue_buckets[SHARD_BUCKETS];
     struct list_link wake;       /* of struct parked_queue */
