@@ -17,8 +17,6 @@
 #define UNTIL_MS_MAX 30000
 #define TICK_MS 2
 
-static char text_memory[8u * 1024 * 1024];
-
 static void take_log(void *context, enum log_level level, struct slice text) {
     struct runtime_kit *kit = context;
     (void)level;
@@ -29,7 +27,9 @@ static void take_log(void *context, enum log_level level, struct slice text) {
 
 struct runtime_kit *runtime_kit_open(void) {
     struct runtime_kit *kit = calloc(1, sizeof *kit);
-    EXPECT(kit != NULL);
+    CHECK(kit != NULL);
+    kit->text = calloc(1, RUNTIME_KIT_TEXT_BYTES);
+    CHECK(kit->text != NULL);
     EXPECT_INT(env_open_real(&kit->env), 0);
     (void)snprintf(kit->folder, sizeof kit->folder, "/tmp/takt-runtime-test-XXXXXX");
     EXPECT(mkdtemp(kit->folder) != NULL);
@@ -61,14 +61,14 @@ void runtime_kit_chmod(struct runtime_kit *kit, const char *name, unsigned mode)
 const char *runtime_kit_file(struct runtime_kit *kit, const char *name) {
     char path[160];
     path_of(kit, name, path);
-    text_memory[0] = '\0';
+    kit->text[0] = '\0';
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return text_memory;
-    ssize_t count = read(fd, text_memory, sizeof text_memory - 1);
+    if (fd < 0) return kit->text;
+    ssize_t count = read(fd, kit->text, RUNTIME_KIT_TEXT_BYTES - 1);
     EXPECT(count >= 0);
-    text_memory[count] = '\0';
+    kit->text[count] = '\0';
     close(fd);
-    return text_memory;
+    return kit->text;
 }
 
 /* ---- the loop --------------------------------------------------------------------------------- */
@@ -226,28 +226,20 @@ void runtime_kit_close(struct runtime_kit *kit) {
     remove_all(kit->folder);
     buffer_close(&kit->logged);
     env_close_real(kit->env);
+    free(kit->text);
     free(kit);
 }
 
 /* ---- orders and what became of them ----------------------------------------------------------- */
 
-struct asked {
-    struct runtime_kit *kit;
-    struct broker_answer answer;
-    bool is_answered;
-};
-
-static struct asked *asked_now; /* the tests have one at a time */
-
 static void be_answered(void *context, const struct broker_answer *answer) {
-    struct asked *asked = context;
-    asked->answer = *answer;
-    asked->is_answered = true;
+    struct runtime_kit *kit = context;
+    kit->answer = *answer;
+    kit->is_answered = true;
 }
 
 static bool is_answered(struct runtime_kit *kit) {
-    (void)kit;
-    return asked_now->is_answered;
+    return kit->is_answered;
 }
 
 static int32_t index_of(struct runtime_kit *kit, const char *station) {
@@ -267,13 +259,12 @@ struct broker_ref runtime_kit_order(struct runtime_kit *kit, const char *station
     command.job_start.line = kit->line;
     command.job_start.station = (uint32_t)index_of(kit, station);
     command.job_start.body = buffer_slice(&body);
-    struct asked asked = {.kit = kit};
-    asked_now = &asked;
-    shard_submit(kit->shard, &command, be_answered, &asked);
+    kit->is_answered = false;
+    shard_submit(kit->shard, &command, be_answered, kit);
     runtime_kit_until(kit, is_answered);
     buffer_close(&body);
-    EXPECT_INT(asked.answer.result, BROKER_OK);
-    return asked.answer.job_start.job;
+    EXPECT_INT(kit->answer.result, BROKER_OK);
+    return kit->answer.job_start.job;
 }
 
 struct job_view runtime_kit_job(struct runtime_kit *kit, struct broker_ref job) {
@@ -282,24 +273,21 @@ struct job_view runtime_kit_job(struct runtime_kit *kit, struct broker_ref job) 
     return view;
 }
 
-static size_t text_count;
-
 static void take_body(void *context, int result, struct slice bytes) {
-    struct asked *asked = context;
+    struct runtime_kit *kit = context;
     EXPECT_INT(result, 0);
-    EXPECT(bytes.count < sizeof text_memory);
-    if (bytes.count > 0) memcpy(text_memory, bytes.bytes, bytes.count);
-    text_memory[bytes.count] = '\0';
-    text_count = bytes.count;
-    asked->is_answered = true;
+    EXPECT(bytes.count < RUNTIME_KIT_TEXT_BYTES);
+    if (bytes.count > 0) memcpy(kit->text, bytes.bytes, bytes.count);
+    kit->text[bytes.count] = '\0';
+    kit->text_count = bytes.count;
+    kit->is_answered = true;
 }
 
 const char *runtime_kit_body(struct runtime_kit *kit, struct body_ref ref) {
-    struct asked asked = {.kit = kit};
-    asked_now = &asked;
-    shard_read_body(kit->shard, ref, take_body, &asked);
+    kit->is_answered = false;
+    shard_read_body(kit->shard, ref, take_body, kit);
     runtime_kit_until(kit, is_answered);
-    return text_memory;
+    return kit->text;
 }
 
 static void copy_text(char *out, size_t out_bytes, struct slice text) {
@@ -317,7 +305,7 @@ uint32_t runtime_kit_steps(struct runtime_kit *kit, struct broker_ref job,
         (void)runtime_kit_body(kit, ref);
         struct job_history_reader reader;
         struct job_step step;
-        EXPECT_INT(job_history_open(slice_from(text_memory, text_count), &reader), 0);
+        EXPECT_INT(job_history_open(slice_from(kit->text, kit->text_count), &reader), 0);
         while (job_history_next(&reader, &step)) {
             EXPECT(count < begin);
             struct runtime_step *out = &batch[count++];

@@ -9,6 +9,7 @@
 #include "line/runtime.h"
 
 #define RUNTIME_KIT_STEPS_MAX 64u
+#define RUNTIME_KIT_TEXT_BYTES (8u * 1024 * 1024)
 
 struct runtime_kit {
     struct env *env;
@@ -24,6 +25,10 @@ struct runtime_kit {
     struct broker_ref line; /* the first */
     bool is_ready;
     bool is_stopped;
+    bool is_answered; /* what was asked last */
+    struct broker_answer answer;
+    char *text; /* the last body or file, terminated */
+    size_t text_count;
 };
 
 struct runtime_step {

@@ -118,27 +118,34 @@ static void take_line(struct worker *worker, struct slice line) {
     }
 }
 
+/* A line in several pieces is put together in worker->out. False: it is too long. */
+static bool take_piece(struct worker *worker, struct slice piece, bool is_last) {
+    buffer_append(&worker->out, piece);
+    if (worker->out.failed) {
+        bool is_long = worker->out.count + piece.count > STREAM_LINE_BYTES_MAX;
+        worker_doom(worker, DOOM_OUTPUT,
+                    is_long ? "it wrote a line longer than 33 MiB"
+                            : "takt has no memory left for the line that it wrote");
+        return false;
+    }
+    if (is_last) {
+        take_line(worker, buffer_slice(&worker->out));
+        buffer_clear(&worker->out);
+    }
+    return true;
+}
+
 static void take_lines(struct worker *worker, struct slice bytes) {
     while (bytes.count > 0 && worker->doom == DOOM_NONE) {
-        const char *newline = memchr(bytes.bytes, '\n', bytes.count);
-        size_t count = newline == NULL ? bytes.count : (size_t)(newline - bytes.bytes);
-        if (newline != NULL && worker->out.count == 0) {
-            take_line(worker, slice_from(bytes.bytes, count));
-        } else {
-            buffer_append(&worker->out, slice_from(bytes.bytes, count));
-            if (worker->out.failed) {
-                bool is_long = worker->out.count + count > STREAM_LINE_BYTES_MAX;
-                worker_doom(worker, DOOM_OUTPUT,
-                            is_long ? "it wrote a line longer than 33 MiB"
-                                    : "takt has no memory left for the line that it wrote");
-                return;
-            }
-            if (newline != NULL) {
-                take_line(worker, buffer_slice(&worker->out));
-                buffer_clear(&worker->out);
-            }
+        struct slice piece;
+        struct slice rest;
+        bool is_last = slice_cut(bytes, '\n', &piece, &rest);
+        if (is_last && worker->out.count == 0) {
+            take_line(worker, piece);
+        } else if (!take_piece(worker, piece, is_last)) {
+            return;
         }
-        bytes = slice_skip(bytes, newline == NULL ? count : count + 1);
+        bytes = rest;
     }
 }
 

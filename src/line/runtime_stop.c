@@ -10,17 +10,21 @@
 
 typedef void each_worker_fn(struct worker *worker, bool flag);
 
+static void for_each_of_station(struct station *station, each_worker_fn *fn, bool flag) {
+    struct list_link *head = &station->workers;
+    struct list_link *link = head->next;
+    while (link != head) { /* nothing is freed but by chores */
+        struct worker *worker = CONTAINER_OF(link, struct worker, link);
+        link = link->next;
+        fn(worker, flag);
+    }
+}
+
 static void for_each_worker(struct runtime *runtime, each_worker_fn *fn, bool flag) {
     for (uint32_t i = 0; i < runtime->lines_count; i++) {
         struct runtime_line *line = &runtime->lines[i];
         for (uint32_t j = 0; j < line->stations_opened; j++) {
-            struct list_link *head = &line->stations[j].workers;
-            struct list_link *link = head->next;
-            while (link != head) { /* nothing is freed but by chores */
-                struct worker *worker = CONTAINER_OF(link, struct worker, link);
-                link = link->next;
-                fn(worker, flag);
-            }
+            for_each_of_station(&line->stations[j], fn, flag);
         }
     }
 }

@@ -87,7 +87,7 @@ static void file_written(void *context, int64_t result) {
     read_ended(task);
 }
 
-static void write_file(struct task *task) {
+static int write_file(struct task *task) {
     struct runtime *runtime = runtime_of(task);
     struct env *env = runtime->env;
     struct station *station = task->worker->station;
@@ -95,14 +95,11 @@ static void write_file(struct task *task) {
              (unsigned)(station->line - runtime->lines), (unsigned)station->index,
              ++station->files_count);
     int rc = env->ops->open(env, runtime->scratch, task->file_name, true, &task->file);
+    if (rc < 0) return rc;
     task->reads_pending = 1;
-    if (rc < 0) {
-        task->read_result = rc;
-        read_ended(task);
-        return;
-    }
     task->file_piece = (struct env_bytes){task->input.bytes, task->input.count};
     env->ops->write_and_sync(env, task->file, 0, &task->file_piece, 1, false, file_written, task);
+    return 0;
 }
 
 /* ---- reading ---------------------------------------------------------------------------------- */
@@ -139,13 +136,14 @@ static void read_ended(struct task *task) {
         task_return(task);
         return;
     }
+    bool is_large = task->is_kit && task->input.count > TASK_KIT_INLINE_BYTES_MAX;
+    bool needs_file = is_large && worker->kind != &handler_pass_on && task->file_name[0] == '\0';
+    if (task->read_result == 0 && needs_file) {
+        task->read_result = write_file(task);
+        if (task->read_result == 0) return; /* it comes back to here */
+    }
     if (task->read_result < 0) {
         reading_failed(task);
-        return;
-    }
-    bool is_large = task->is_kit && task->input.count > TASK_KIT_INLINE_BYTES_MAX;
-    if (is_large && worker->kind != &handler_pass_on && task->file_name[0] == '\0') {
-        write_file(task);
         return;
     }
     task->state = TASK_WAITING;

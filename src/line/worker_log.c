@@ -32,7 +32,9 @@ void worker_log_line(struct worker *worker, struct slice line) {
     for (size_t i = 0; i < count; i++) {
         /* What moves the cursor or colours the terminal is not for takt's log. */
         unsigned char byte = (unsigned char)line.bytes[i];
-        text[i] = byte < ' ' || byte == 0x7f ? ' ' : line.bytes[i];
+        bool is_shown = byte >= ' ' && byte != 0x7f;
+        text[i] = line.bytes[i];
+        if (!is_shown) text[i] = ' ';
     }
     log_printf(station_runtime(worker->station)->log, LOG_INFO, "%s | %.*s%s", worker->name,
                (int)count, text, line.count > count ? " …" : "");
