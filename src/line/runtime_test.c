@@ -6,7 +6,7 @@
 #include "runtime_kit.h"
 #include "test.h"
 
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -399,4 +399,112 @@ TEST(runtime_stop_gives_back_uncounted) {
         EXPECT_INT(steps[0].attempt, 1);
         runtime_kit_close(kit);
     }
+}
+
+static bool has_three(struct runtime_kit *kit) {
+    return runtime_kit_station(kit, "kitchen").workers_idle == 3;
+}
+
+static bool has_none(struct runtime_kit *kit) {
+    struct runtime_station_view view = runtime_kit_station(kit, "kitchen");
+    return view.workers_idle + view.workers_starting + view.workers_busy == 0;
+}
+
+/* By hand a station has as many workers as asked for, none included, until told otherwise. */
+TEST(runtime_scales_by_hand) {
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_script(kit, "kitchen", STREAM(ANSWER("1")));
+    runtime_kit_start(kit,
+                      "line: scale\nstations:\n"
+                      "  kitchen: { stream: ./kitchen, next: end }\n  pass: { next: kitchen }\n");
+    EXPECT(has_none(kit));
+    EXPECT_INT(runtime_scale(kit->runtime, kit->line, 0, 3), 0);
+    runtime_kit_until(kit, has_three);
+    EXPECT_INT(runtime_scale(kit->runtime, kit->line, 0, 0), 0);
+    runtime_kit_until(kit, has_none);
+    EXPECT_INT(runtime_kit_station(kit, "kitchen").condition, STATION_STOPPED);
+    struct broker_ref job = runtime_kit_order(kit, "pass", SLICE("1"));
+    EXPECT_INT(runtime_scale(kit->runtime, kit->line, 0, -1), 0);
+    runtime_kit_until(kit, runtime_kit_all_done);
+    EXPECT_INT(runtime_kit_job(kit, job).state, JOB_DONE);
+    EXPECT_INT(runtime_kit_station(kit, "kitchen").deaths, 0);
+
+    EXPECT_INT(runtime_scale(kit->runtime, kit->line, 0, 1001), -ERANGE);
+    EXPECT_INT(runtime_scale(kit->runtime, kit->line, 1, 1), -EINVAL);
+    EXPECT_INT(runtime_scale(kit->runtime, kit->line, 2, 1), -ENOENT);
+    runtime_kit_close(kit);
+}
+
+static bool has_handled_and_left(struct runtime_kit *kit) {
+    return runtime_kit_all_done(kit) && has_none(kit);
+}
+
+/* Workers come when something waits, no more than that needs, and go when idle for long enough. */
+TEST(runtime_scales_with_what_waits) {
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_script(kit, "kitchen", STREAM("echo $$ >> pids\n" ANSWER("1")));
+    runtime_kit_start(kit,
+                      "line: scale\nstations:\n"
+                      "  split: { next: { to: kitchen, each: . } }\n"
+                      "  kitchen: { stream: ./kitchen, workers: 0..2, idle_timeout: 100ms }\n");
+    EXPECT(has_none(kit));
+    (void)runtime_kit_order(kit, "split", SLICE("[1,2,3,4,5,6]"));
+    runtime_kit_until(kit, has_handled_and_left);
+    EXPECT_INT(runtime_kit_station(kit, "kitchen").deaths, 0);
+    EXPECT_INT(runtime_kit_logged(kit, "kitchen/3"), 0);
+    runtime_kit_close(kit);
+}
+
+/* exit 125 means: do not start me again. Nothing is lost; a hand can start it. */
+TEST(runtime_leaves_down_who_asks_for_it) {
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_script(kit, "kitchen", "#!/bin/sh\nread -r line\nexit 125\n");
+    runtime_kit_start(kit, "line: down\nstations:\n"
+                           "  kitchen: { stream: ./kitchen, workers: 1 }\n");
+    struct broker_ref job = runtime_kit_order(kit, "kitchen", SLICE("1"));
+    runtime_kit_until(kit, is_jammed);
+    runtime_kit_until(kit, has_none);
+    EXPECT_INT(runtime_kit_station(kit, "kitchen").retry_at.ms, 0);
+    EXPECT_INT(runtime_kit_job(kit, job).state, JOB_RUNNING);
+    EXPECT_INT(runtime_kit_logged(kit, "asked not to be started again"), 1);
+    runtime_kit_script(kit, "kitchen", STREAM(ANSWER("1")));
+    EXPECT_INT(runtime_scale(kit->runtime, kit->line, 0, -1), 0);
+    runtime_kit_until(kit, runtime_kit_all_done);
+    expect_result(kit, job, "1");
+    runtime_kit_close(kit);
+}
+
+/* More than takt takes is the message's failure, said in words. */
+TEST(runtime_refuses_endless_output) {
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_script(kit, "exec", "#!/bin/sh\nexec tr '\\0' x < /dev/zero\n");
+    runtime_kit_script(kit, "stream", STREAM("tr '\\0' x < /dev/zero"));
+    runtime_kit_start(kit, "line: large\ndefaults: { retry: { attempts: 1 } }\nstations:\n"
+                           "  exec: { exec: ./exec }\n"
+                           "  stream: { stream: ./stream }\n");
+    struct broker_ref first = runtime_kit_order(kit, "exec", SLICE("1"));
+    struct broker_ref second = runtime_kit_order(kit, "stream", SLICE("1"));
+    runtime_kit_until(kit, runtime_kit_all_done);
+    expect_error(kit, first, JOB_FAILED, "its output is larger than 32 MiB");
+    expect_error(kit, second, JOB_FAILED, "it wrote a line longer than 33 MiB");
+    runtime_kit_close(kit);
+}
+
+/* The folder's mark stays the same from life to life, and workers carry it. */
+TEST(runtime_marks_its_workers) {
+    static const char yaml[] =
+        "line: mark\nstations:\n  say: { exec: [printenv, TAKT_INSTANCE] }\n";
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_start(kit, yaml);
+    struct broker_ref job = runtime_kit_order(kit, "say", SLICE("1"));
+    runtime_kit_until(kit, runtime_kit_all_done);
+    char expected[RUNTIME_MARK_BYTES + 1];
+    (void)snprintf(expected, sizeof expected, "%s\n", kit->mark);
+    expect_result(kit, job, expected);
+    runtime_kit_stop(kit, 0);
+    memset(kit->mark, 0, sizeof kit->mark);
+    runtime_kit_start(kit, yaml);
+    EXPECT_INT(strlen(kit->mark), 32);
+    EXPECT_BYTES(kit->mark, expected, 32);
+    runtime_kit_close(kit);
 }
