@@ -196,10 +196,15 @@ void runtime_kit_stop(struct runtime_kit *kit, int64_t grace_ms) {
     runtime_stop(kit->runtime, grace_ms, be_stopped, kit);
     runtime_kit_until(kit, is_stopped);
     runtime_close(kit->runtime);
+    runtime_kit_end(kit);
+}
+
+void runtime_kit_end(struct runtime_kit *kit) {
     kit->runtime = NULL;
     broker_check(shard_broker(kit->shard));
     shard_close(kit->shard);
     kit->shard = NULL;
+    env_run_real(kit->env); /* until nothing is left to do */
     definition_close(&kit->files);
 }
 
@@ -284,6 +289,7 @@ static void take_body(void *context, int result, struct slice bytes) {
 }
 
 const char *runtime_kit_body(struct runtime_kit *kit, struct body_ref ref) {
+    EXPECT(ref.position != 0);
     kit->is_answered = false;
     shard_read_body(kit->shard, ref, take_body, kit);
     runtime_kit_until(kit, is_answered);

@@ -48,6 +48,8 @@ const char *runtime_kit_file(struct runtime_kit *kit, const char *name);
 /* Start takt on the folder with this line, until its stations run. */
 void runtime_kit_start(struct runtime_kit *kit, const char *yaml);
 void runtime_kit_stop(struct runtime_kit *kit, int64_t grace_ms);
+/* The rest of a stop, after the test itself has called runtime_close. */
+void runtime_kit_end(struct runtime_kit *kit);
 void runtime_kit_close(struct runtime_kit *kit); /* stops it if it runs */
 
 /* Run the loop until it is so; fails the test after 30 seconds. */

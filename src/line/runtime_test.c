@@ -508,3 +508,36 @@ TEST(runtime_marks_its_workers) {
     EXPECT_BYTES(kit->mark, expected, 32);
     runtime_kit_close(kit);
 }
+
+static bool sleeper_is_gone(struct runtime_kit *kit) {
+    uint64_t pid;
+    EXPECT(
+        slice_to_u64(slice_trim(slice_from_string(runtime_kit_file(kit, "begun"))), 4194304, &pid));
+    return is_gone((pid_t)pid);
+}
+
+/* Closed without a stop, as when the journal has failed: the workers are killed, nothing is
+ * recorded, and the next life does what they had in hand, uncounted. */
+TEST(runtime_close_kills) {
+    static const char yaml[] =
+        "line: close\nstations:\n  kitchen: { exec: ./kitchen, retry: { attempts: 1 } }\n"
+        "  oven: { stream: ./oven, workers: 2 }\n  pass: { next: oven }\nresult: kitchen\n";
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_script(kit, "kitchen",
+                       "#!/bin/sh\nif mkdir once 2> /dev/null; then sleep 600 & echo $! > begun; "
+                       "wait; fi\nprintf 1\n");
+    runtime_kit_script(kit, "oven", STREAM(ANSWER("1")));
+    runtime_kit_start(kit, yaml);
+    struct broker_ref job = runtime_kit_order(kit, "kitchen", SLICE("1"));
+    runtime_kit_until(kit, is_busy);
+    runtime_close(kit->runtime);
+    runtime_kit_until(kit, sleeper_is_gone);
+    runtime_kit_end(kit);
+    runtime_kit_start(kit, yaml);
+    runtime_kit_until(kit, runtime_kit_all_done);
+    expect_result(kit, job, "1");
+    struct runtime_step steps[RUNTIME_KIT_STEPS_MAX];
+    EXPECT_INT(runtime_kit_steps(kit, job, steps), 1);
+    EXPECT_INT(steps[0].attempt, 1);
+    runtime_kit_close(kit);
+}
