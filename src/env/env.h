@@ -49,7 +49,8 @@ struct env_ops {
     int (*open)(struct env *env, struct env_file *directory, const char *name, bool create,
                 struct env_file **out);
     void (*close)(struct env *env, struct env_file *file); /* NULL is allowed */
-    int (*lock)(struct env *env, struct env_file *file); /* -EWOULDBLOCK: another process has it */
+    /* -EWOULDBLOCK: another process has it, for a second already. Blocking. */
+    int (*lock)(struct env *env, struct env_file *file);
     int (*size)(struct env *env, struct env_file *file, uint64_t *out);
     int (*truncate)(struct env *env, struct env_file *file, uint64_t bytes_count);
     /* Blocking; for start-up and for short things. read gives the bytes read (short at the end of

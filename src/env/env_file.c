@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define LOCK_TRIES 100
+#define LOCK_PAUSE_MS 10
 #define WRITE_PIECES_MAX ((size_t)IOV_MAX)
 
 static bool range_is_valid(uint64_t offset, uint64_t count) {
@@ -46,10 +49,17 @@ void env_real_close(struct env *env, struct env_file *file) {
     env_free(env, file);
 }
 
+/* flock belongs to the open file: it excludes another process and another open alike. A child has
+ * that open file too, between fork and exec: when takt is killed just then, the lock outlives it
+ * by a moment, which the next start waits for. */
 int env_real_lock(struct env *env, struct env_file *file) {
     (void)env;
-    /* flock belongs to the open file: it excludes another process and another open alike. */
-    return flock(file->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+    int rc = -EWOULDBLOCK;
+    for (int tries = 0; tries < LOCK_TRIES && rc == -EWOULDBLOCK; tries++) {
+        if (tries > 0) (void)poll(NULL, 0, LOCK_PAUSE_MS);
+        rc = flock(file->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+    }
+    return rc;
 }
 
 int env_real_size(struct env *env, struct env_file *file, uint64_t *out) {

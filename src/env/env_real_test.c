@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,25 @@ TEST(env_lock_excludes) {
 
     env->ops->close(env, first);
     EXPECT(env->ops->lock(env, second) == 0);
+    env->ops->close(env, second);
+    place_close(&place);
+}
+
+/* A child of the one that was killed holds its open files until it execs: the lock is waited for. */
+TEST(env_lock_waits_for_a_dying_child) {
+    struct place place = place_open();
+    struct env *env = place.env;
+    struct env_file *first = file_open(&place, "lock");
+    struct env_file *second = file_open(&place, "lock");
+    EXPECT(env->ops->lock(env, first) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)poll(NULL, 0, 100);
+        _exit(0);
+    }
+    env->ops->close(env, first);
+    EXPECT(env->ops->lock(env, second) == 0);
+    EXPECT(waitpid(child, NULL, 0) == child);
     env->ops->close(env, second);
     place_close(&place);
 }
