@@ -15,7 +15,9 @@ rm -f "$ready"
 "$root/build/takt" run "$here/line.yaml" --data "$data" --ready-file "$ready" --grace 5s &
 takt=$!
 trap 'kill "$takt" 2>/dev/null || true; wait "$takt" 2>/dev/null || true' EXIT
-trap 'exit 0' INT TERM
+trap 'exit 0' TERM HUP
+# Ctrl-C has reached takt too, and a second signal would cut its workers' work short.
+trap 'trap - EXIT; echo; wait "$takt" || true; exit 0' INT
 
 waited=0
 while [ ! -s "$ready" ]; do

@@ -20,7 +20,8 @@ PATIENCE_S = 60
 def bar(what, done, whole):
     if sys.stderr.isatty():
         full = 40 * done // whole
-        sys.stderr.write(f"\r{what} [{'#' * full}{'.' * (40 - full)}] {done}/{whole}")
+        # The cursor goes back to the left: a line of takt's log takes the bar's place, whole.
+        sys.stderr.write(f"{what} [{'#' * full}{'.' * (40 - full)}] {done}/{whole}\033[K\r")
         if done == whole:
             sys.stderr.write("\n")
         sys.stderr.flush()
@@ -75,7 +76,7 @@ def wait_for_all(gateway, jobs):
             else:
                 ended[path] = state
                 last_news = time.monotonic()
-            bar("ended", len(ended), len(jobs))
+                bar("ended", len(ended), len(jobs))
         open_jobs = still
         if open_jobs:
             time.sleep(0.05)
@@ -106,4 +107,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
