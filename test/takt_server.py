@@ -35,6 +35,12 @@ def request(url, method, path, body=None, headers=None, timeout=60):
         return answer.status, answer.headers, answer.read()
 
 
+def write_program(path, text):
+    """A handler beside a line file."""
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+
+
 class Takt:
     """One takt on one data folder; it may be killed and started again."""
 
@@ -130,6 +136,35 @@ class Takt:
             {"X-Amz-Target": f"AmazonSQS.{action}", "Content-Type": "application/x-amz-json-1.0"},
             timeout)
         return status, json.loads(answer) if answer else {}
+
+    def station(self, name, line=None):
+        """What the board says of it."""
+        status, answer = self.admin("GET", "/api/v1/stations")
+        assert status == 200, answer
+        found = [station for station in answer["stations"]
+                 if station["station"] == name and line in (None, station["line"])]
+        assert len(found) == 1, (name, answer)
+        return found[0]
+
+    def order(self, path, body, headers=None):
+        """The job's path of an order that is accepted."""
+        status, answered, text = self.gateway("POST", path, body, headers)
+        assert status == 202, (status, text)
+        return answered["Location"]
+
+    def job(self, path):
+        status, _, text = self.gateway("GET", path)
+        assert status == 200, (path, status, text)
+        return json.loads(text)
+
+    def ended(self, path, state, seconds=20):
+        """The report of a job once it has ended so."""
+        def is_over():
+            told = self.job(path)
+            return told["state"] != "running" and told
+        told = wait_until(is_over, seconds, f"the end of {path}")
+        assert told["state"] == state, told
+        return told
 
     def cli(self, *words, check=True, stdin=""):
         done = subprocess.run([TAKT, *words], input=stdin, capture_output=True, text=True,

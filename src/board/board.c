@@ -5,6 +5,7 @@
  *   GET  /livez                               200: the loop turns
  *   GET  /readyz                              200 once the lines are in force, else 503
  *   GET  /api/v1/status                       version, lines with their stations, journal, totals
+ *   GET  /api/v1/digest                       of the whole state: equal before a stop and after a start
  *   GET  /api/v1/stations                     the stations alone
  *   PUT  /api/v1/stations/LINE/STATION/scale  {"workers": 3}, or null: as the file says
  *   GET  /api/v1/queues?prefix=&after=&limit=
@@ -27,6 +28,7 @@ struct path {
 
 static const struct path paths[] = {
     {"GET", "status", board_give_status},
+    {"GET", "digest", board_give_digest},
     {"GET", "stations", board_give_stations},
     {"PUT", "stations/*/*/scale", board_scale_station},
     {"GET", "queues", board_list_queues},

@@ -64,6 +64,7 @@ const char *board_refusal(const struct http_request *request);
 
 /* ---- the answers: one function for each path */
 void board_give_status(struct ask *ask);
+void board_give_digest(struct ask *ask);
 void board_give_stations(struct ask *ask);
 void board_scale_station(struct ask *ask);
 void board_list_queues(struct ask *ask);
