@@ -40,12 +40,13 @@ for line in sys.stdin:
     print(json.dumps({"id": task["id"], "output": task["body"]}), flush=True)
 """
 PART = """#!/usr/bin/python3
-import json, os, sys
+import json, os, sys, threading
 for line in sys.stdin:
     task = json.loads(line)
     body = task["body"]
     if body == "die":
-        os._exit(1)
+        threading.Timer(0.5, os._exit, [1]).start()
+        continue
     if body == "hold":
         continue
     kind = {"fail": "error", "no": "reject"}.get(body, "output")
@@ -151,8 +152,9 @@ def fill_line(takt):
     send("retried", 1, "fail")
     wait_until(lambda: takt.station("part")["delayed"] == 1, 10, "a retry to come")
     send("suspect", "hold", "die")
-    wait_until(lambda: takt.station("part")["workers"]["deaths"] > 0, 10, "a death")
+    wait_until(lambda: takt.station("part")["in_flight"] == 2, 10, "one that dies with two")
     scale(takt, 0, "part")
+    wait_until(lambda: takt.station("part")["in_flight"] == 0, 10, "its death")
     send("waiting", *range(20))
     wait_until(lambda: takt.station("part")["wip"] >= 20, 10, "parts that wait")
     send("rolled", *range(300))

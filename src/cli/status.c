@@ -7,7 +7,11 @@
 
 #include <stdio.h>
 
-static const struct option options_table[] = {SUBCOMMAND_SERVER, SUBCOMMAND_OUTPUT, SUBCOMMAND_END};
+static const struct option options_table[] = {
+    SUBCOMMAND_SERVER,
+    {"output", "table|json", "how to print", "table"},
+    SUBCOMMAND_END,
+};
 
 static void print_line(struct client *client, struct slice line) {
     printf("\nline %s\n", client_text(client, line, "name"));
@@ -53,12 +57,18 @@ static void print_status(struct client *client, struct slice status) {
 }
 
 static int show_status(struct client *client, const struct options *options) {
+    const char *output = options_value(options, "output");
+    bool is_json = strcmp(output, "json") == 0;
+    if (!is_json && strcmp(output, "table") != 0) {
+        fprintf(stderr, "takt status: --output is table or json, not %s\n", output);
+        return CLI_USAGE;
+    }
     int code = client_api(client, "GET", "/api/v1/status", SLICE_EMPTY);
     if (code != CLI_OK) return code;
-    if (strcmp(options_value(options, "output"), "table") == 0) {
-        print_status(client, client_body(client));
-    } else {
+    if (is_json) {
         printf("%.*s\n", SLICE_ARGS(slice_trim(client_body(client))));
+    } else {
+        print_status(client, client_body(client));
     }
     return CLI_OK;
 }
