@@ -68,6 +68,11 @@ gateway: { POST /many: { to: many } }
 stations:
   many: { stream: ./many, concurrency: 4, workers: 1, retry: { attempts: 2, backoff: 20ms..40ms } }
 ---
+line: pair
+gateway: { POST /pair: { to: pair } }
+stations:
+  pair: { stream: ./many, concurrency: 2, workers: 1, timeout: 1s, retry: { attempts: 1 } }
+---
 line: wip
 stations:
   first: { exec: /bin/cat, workers: 2, next: second }
@@ -171,6 +176,8 @@ def work(task):
     time.sleep(0.2)
     if task["body"] == "poison":
         os._exit(1)
+    if task["body"] == "hang":
+        time.sleep(30)
     time.sleep(0.3)
     print(json.dumps({"id": task["id"], "output": task["attempt"]}), flush=True)
 for line in sys.stdin:
@@ -452,6 +459,18 @@ def test_only_the_guilty_one_of_several_suspects_pays(takt):
         told = takt.ended(job, "done")
         assert told["result"] == 1 and outcomes(told) == [(1, "done")], told
     takt.ended(takt.order("/many", '"after"'), "done")
+
+
+@pytest.mark.sanitized
+def test_a_timeout_is_paid_by_the_one_that_took_too_long(takt):
+    slow = takt.order("/pair", '"hang"')
+    wait_until(lambda: takt.station("pair")["in_flight"] == 1, 10, "it hangs")
+    time.sleep(0.7)
+    other = takt.order("/pair", '"work"')  # in the same worker's hands when that is killed
+    told = takt.ended(other, "done")
+    assert outcomes(told) == [(1, "done")] and told["result"] == 1, told
+    told = takt.ended(slow, "failed")
+    assert outcomes(told) == [(1, "dead")] and "1" in told["error"], told
 
 
 @pytest.mark.sanitized

@@ -14,7 +14,9 @@ static const struct option options_table[] = {
 };
 
 static void print_line(struct client *client, struct slice line) {
-    printf("\nline %s\n", client_text(client, line, "name"));
+    bool is_running = strcmp(client_text(client, line, "running"), "true") == 0;
+    printf("\nline %s%s\n", client_text(client, line, "name"),
+           is_running ? "" : " (not run: this takt was started without its file)");
     struct slice stations = json_member(line, SLICE("stations"));
     for (struct json_iterator i = json_iterate(stations); json_next(&i);) {
         const char *condition = client_text(client, i.value, "condition");
