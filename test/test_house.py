@@ -2,6 +2,7 @@
 """Starting, refusing to start, and stopping."""
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -53,6 +54,47 @@ def test_bad_file_is_refused_with_its_place(tmp_path):
     done = run("run", str(line), "--data", str(tmp_path / "data"))
     assert done.returncode == 65
     assert f"{line}:3:14: the program `./nope` does not exist" in done.stderr
+
+
+def test_ephemeral_folder_is_gone_at_the_end(tmp_path):
+    folders = set()
+    for command, files in [("serve", []), ("run", [tmp_path / "slow.yaml"])]:
+        (tmp_path / "slow.yaml").write_text(SLOW, encoding="utf-8")
+        with Takt(tmp_path / command, *files, "--ephemeral", command=command) as takt:
+            folder = re.findall(r"data in (\S+) \(durability: none", takt.log())[0]
+            assert os.path.exists(os.path.join(folder, "journal", "format"))
+            takt.stop()
+        assert not os.path.exists(folder)
+        folders.add(folder)
+    assert len(folders) == 2
+
+
+def test_status_of_a_stopped_station_says_so(tmp_path):
+    (tmp_path / "slow.yaml").write_text(SLOW, encoding="utf-8")
+    with Takt(tmp_path, tmp_path / "slow.yaml") as takt:
+        takt.cli("station", "scale", "work=0")
+        assert re.search(r"workers busy   stopped$", takt.cli("status").stdout, re.MULTILINE)
+
+
+def test_worker_that_holds_a_message_is_not_scaled_away(tmp_path):
+    """Scaled to none while it works: it finishes, at its first attempt, and only then goes."""
+    (tmp_path / "patient").write_text("#!/bin/sh\ntouch begun\nuntil [ -e go ]; do sleep 0.01; done\n",
+                                      encoding="utf-8")
+    (tmp_path / "patient").chmod(0o755)
+    (tmp_path / "patient.yaml").write_text(
+        "line: patient\ngateway: { POST /orders: work }\n"
+        "stations: { work: { exec: ./patient, workers: 2 } }\n", encoding="utf-8")
+    with Takt(tmp_path, tmp_path / "patient.yaml") as takt:
+        _, headers, _ = takt.gateway("POST", "/orders", b"1")
+        wait_until((tmp_path / "begun").exists, 20, "the order is in work")
+        takt.cli("station", "scale", "work=0")
+        time.sleep(0.3)
+        workers = takt.admin("GET", "/api/v1/stations")[1]["stations"][0]["workers"]
+        assert (workers["wanted"], workers["idle"], workers["busy"]) == (0, 0, 1)
+        (tmp_path / "go").touch()
+        job = json.loads(takt.cli("job", "follow", headers["Location"].split("/")[2], "-o",
+                                  "json").stdout)
+        assert [(step["attempt"], step["outcome"]) for step in job["steps"]] == [(1, "done")]
 
 
 def test_stop_lets_idle_workers_go_at_once(tmp_path):

@@ -249,6 +249,7 @@ static void close_house(struct house *house) {
     shard_close(house->shard);
     if (house->files_open) definition_close(&house->files);
     env_run_real(house->env); /* what the servers and the journal's threads still hold */
+    house_remove_ephemeral(house);
     env_close_real(house->env);
 }
 

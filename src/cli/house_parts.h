@@ -46,6 +46,9 @@ void house_create_queues(struct house *house);
 /* Write the URLs where this takt is reached; put in place by one rename. */
 TAKT_MUST_USE int house_write_ready_file(struct house *house);
 
+/* The folder of --ephemeral goes, when nothing uses it any more. Harmless without that option. */
+void house_remove_ephemeral(struct house *house);
+
 /* Refuses an address that others could reach: takt has no keys yet. False: said on stderr. */
 TAKT_MUST_USE bool house_is_loopback(const char *option, const char *address);
 

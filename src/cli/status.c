@@ -31,7 +31,8 @@ static void print_line(struct client *client, struct slice line) {
                (long long)client_number(i.value, "workers.busy"),
                (long long)client_number(i.value, "workers.wanted"));
         if (strcmp(condition, "fine") != 0 && *condition != '\0') {
-            printf("   %s: %s", condition, client_text(client, i.value, "reason"));
+            const char *reason = client_text(client, i.value, "reason");
+            printf("   %s%s%s", condition, *reason == '\0' ? "" : ": ", reason);
         }
         if (strcmp(client_text(client, i.value, "full"), "true") == 0) printf("   full");
         if (*blocked_by != '\0') printf("   waits for %s", blocked_by);
