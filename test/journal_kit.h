@@ -257,12 +257,13 @@ static inline void kit_copy_file(const char *from, const char *to, uint64_t byte
     ssize_t count = pread(in, bytes, bytes_max, 0);
     EXPECT(count >= 0);
     EXPECT_INT(pwrite(out, bytes, (size_t)count, 0), count);
+    EXPECT_INT(ftruncate(out, lseek(in, 0, SEEK_END)), 0); /* the rest is zeros, as it mostly was */
     free(bytes);
     close(in);
     close(out);
 }
 
-/* What a crash now would leave: a copy of the folder, of each segment at most bytes_max. Its journal
+/* What a crash now would leave: a copy of the folder, of each segment the first bytes_max. Its journal
  * is not open. */
 static inline struct kit *kit_crash(const struct kit *from, uint64_t bytes_max) {
     struct kit *kit = kit_make();

@@ -151,3 +151,19 @@ def test_workers_of_a_killed_takt_are_gone_before_their_messages_come_back(tmp_p
         takt.start()
         assert not earlier & set(marked_processes(takt.data))
         takt.stop()
+
+
+def test_damage_is_refused_until_it_is_accepted(tmp_path):
+    takt = Takt(tmp_path, command="serve").start()
+    takt.sqs("CreateQueue", QueueName="kept")
+    takt.stop()
+    segment = os.path.join(takt.data, "journal", f"{1:016x}.segment")
+    os.truncate(segment, os.path.getsize(segment) - 1)
+    takt.spawn()
+    assert takt.process.wait(30) == 1
+    assert "damage in 0000000000000001.segment" in takt.log()
+    assert "--accept-damage" in takt.log()
+    takt.arguments.append("--accept-damage")
+    takt.start()
+    assert takt.sqs("GetQueueUrl", QueueName="kept")[0] == 200
+    takt.stop()

@@ -148,18 +148,32 @@ static int open_folder(struct house *house) {
     return 0;
 }
 
+/* The journal has said where and what. */
+static int refuse_journal(struct house *house, int rc, const char *what) {
+    if (rc == -EWOULDBLOCK) what = "another takt is running on this data folder";
+    rc = fail(house, rc, what);
+    if (rc == -EBADMSG) {
+        log_printf(&house->log, LOG_ERROR,
+                   "`--accept-damage` starts without what cannot be read any more: keep a copy of "
+                   "%s/journal first",
+                   house->data);
+    }
+    return rc;
+}
+
 static int open_shard(struct house *house) {
     char path[HOUSE_PATH_BYTES_MAX + 16];
     (void)snprintf(path, sizeof path, "%s/journal", house->data);
     struct journal *journal = NULL;
-    int rc = journal_file_open(&(struct journal_file_options){.env = house->env,
-                                                              .log = &house->log,
-                                                              .path = path,
-                                                              .no_sync = house->options->no_sync ||
-                                                                         house->options->ephemeral},
-                               &journal);
-    if (rc == -EWOULDBLOCK) return fail(house, rc, "another takt is running on this data folder");
-    if (rc < 0) return fail(house, rc, "cannot open the journal");
+    int rc = journal_file_open(
+        &(struct journal_file_options){.env = house->env,
+                                       .log = &house->log,
+                                       .path = path,
+                                       .accept_damage = house->options->accept_damage,
+                                       .no_sync =
+                                           house->options->no_sync || house->options->ephemeral},
+        &journal);
+    if (rc < 0) return refuse_journal(house, rc, "cannot open the journal");
     rc = runtime_end_earlier_lives(house->env, &house->log, house->data, house->mark);
     if (rc < 0) {
         journal_close(journal);
@@ -171,7 +185,7 @@ static int open_shard(struct house *house) {
                                             .on_failure = on_failure,
                                             .context = house},
                     &house->shard);
-    if (rc < 0) return fail(house, rc, "cannot open the journal's state");
+    if (rc < 0) return refuse_journal(house, rc, "cannot open the journal's state");
     return 0;
 }
 

@@ -19,6 +19,7 @@ struct house_options {
     const char *ready_file; /* NULL: none */
     int64_t grace_ms;
     bool no_sync;          /* durability: none */
+    bool accept_damage;    /* go on where the journal is damaged, without what cannot be read */
     const char *log_level; /* debug, info, warning, error */
 };
 

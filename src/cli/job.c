@@ -108,7 +108,8 @@ static void print_report(struct client *client, struct slice job) {
            *client_text(client, job, "ended") == '\0' ? "" : ", ended ",
            client_text(client, job, "ended"));
     int64_t left_out = client_number(job, "steps_left_out");
-    if (left_out > 0) printf("  (%lld earlier steps are no longer kept)\n", (long long)left_out);
+    if (left_out > 0)
+        printf("  (at least %lld earlier steps are not shown)\n", (long long)left_out);
     for (struct json_iterator i = json_iterate(json_member(job, SLICE("steps"))); json_next(&i);) {
         print_step(client, i.value);
     }

@@ -13,7 +13,8 @@
         {"ready-file", "FILE", "written when ready, with the URLs as JSON", NULL},                 \
         {"grace", "DURATION", "how long workers may finish when takt stops", "30s"},               \
         {"durability", "fsync|none", "none: faster, and a crash loses messages", "fsync"},         \
-        {"ephemeral", NULL, "a temporary folder, gone at the end; not synced", NULL}, {            \
+        {"ephemeral", NULL, "a temporary folder, gone at the end; not synced", NULL},              \
+        {"accept-damage", NULL, "start without what a damaged journal has lost", NULL}, {          \
         "log-level", "LEVEL", "debug, info, warning or error", "info"                              \
     }
 
@@ -38,6 +39,7 @@ static int start(const struct options *options, const char *command, bool runs_l
         .listen_admin = options_value(options, "listen-admin"),
         .listen_gateway = runs_lines ? options_value(options, "listen-gateway") : NULL,
         .ready_file = options_value(options, "ready-file"),
+        .accept_damage = options_has(options, "accept-damage"),
         .log_level = options_value(options, "log-level"),
     };
     const char *durability = options_value(options, "durability");

@@ -148,6 +148,25 @@ static int compare_numbers(const void *a, const void *b) {
     return *left < *right ? -1 : *left > *right;
 }
 
+/* A segment gets its name when it has its whole length, and keeps both: in a shorter file something
+ * is missing, even if the batches that are left end like a tail. With durability none it may be the
+ * length itself that was not synced. */
+static int check_length(struct file_journal *journal, const struct file_segment *segment) {
+    uint64_t bytes;
+    int rc = journal->env->ops->size(journal->env, segment->file, &bytes);
+    if (rc < 0) return rc;
+    uint64_t wanted = segment->header_valid ? segment->capacity : FILE_SEGMENT_BYTES_MIN;
+    if (bytes >= wanted || journal->no_sync) return 0;
+    bool accepted = journal->accept_damage;
+    log_printf(journal->log, accepted ? LOG_WARNING : LOG_ERROR,
+               "journal: damage in %016" PRIx64 ".segment: it has %" PRIu64
+               " bytes and had at least %" PRIu64 "; %s",
+               segment->number, bytes, wanted,
+               accepted ? "takt goes on with what is left, as asked for"
+                        : "takt does not start, unless told to accept the damage");
+    return accepted ? 0 : -EBADMSG;
+}
+
 static int open_segment(struct file_journal *journal, uint64_t number) {
     const struct env_ops *ops = journal->env->ops;
     struct file_segment *segment = env_alloc(journal->env, sizeof *segment);
@@ -169,7 +188,8 @@ static int open_segment(struct file_journal *journal, uint64_t number) {
             capacity >= FILE_SEGMENT_BYTES_MIN && capacity <= journal->segment_bytes;
         if (segment->header_valid) segment->capacity = capacity;
     }
-    rc = file_segment_add(journal, segment);
+    rc = check_length(journal, segment);
+    if (rc == 0) rc = file_segment_add(journal, segment);
     if (rc < 0) goto fail;
     return 0;
 
@@ -188,6 +208,7 @@ static int open_segments(struct file_journal *journal, const struct numbers *num
             return -EBADMSG;
         }
         int rc = open_segment(journal, numbers->list[i]);
+        if (rc == -EBADMSG) return rc; /* it has been said */
         if (rc < 0) return no_start_yet("cannot open a segment", rc, journal);
     }
     return 0;

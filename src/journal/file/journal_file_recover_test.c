@@ -168,6 +168,25 @@ TEST(recovery_accepts_damage_when_told) {
     kit_end(kit);
 }
 
+/* A segment that became shorter is damaged, wherever its batches end now, and whether or not its
+ * header is still there. */
+TEST(recovery_finds_a_segment_that_became_shorter) {
+    struct kit *kit = make_three_batches();
+    struct file_batch_header last = last_batch(kit);
+    kit_close(kit);
+    char path[128];
+    snprintf(path, sizeof path, "%s/%016x.segment", kit->path, 1);
+    EXPECT_INT(truncate(path, (off_t)last.offset), 0);
+    EXPECT_INT(kit_open(kit), -EBADMSG);
+    EXPECT(strstr(kit->said, "0000000000000001.segment: it has ") != NULL);
+    kit_close(kit);
+    EXPECT_INT(truncate(path, 0), 0);
+    EXPECT_INT(kit_open(kit), -EBADMSG);
+    kit_close(kit);
+    EXPECT_INT(truncate(path, KIT_SEGMENT_BYTES), 0);
+    kit_end(kit);
+}
+
 /* Damage is seen across segments too: in a header of a segment, in a batch of one in the middle, and
  * when a whole segment is missing. */
 TEST(recovery_finds_damage_across_segments) {
