@@ -13,14 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define EXIT_CANNOT_EXECUTE 127
 
-/* The program starts as from a fresh shell: takt ignores SIGPIPE, and ignoring is inherited. */
+/* The program starts as from a fresh shell: takt ignores SIGPIPE, and ignoring is inherited. The
+ * kernel is asked and not the C library, which keeps two signals to itself: what GNU make starts
+ * ignores these, and so would every worker of a takt that was started so. */
 static void reset_signals(void) {
+    /* A struct sigaction as the kernel has it, whatever its size is, and that of its set. */
+    static const char by_default[64];
+    const size_t set_bytes = 8;
     for (int number = 1; number < NSIG; number++) {
-        signal(number, SIG_DFL); /* refused for SIGKILL, SIGSTOP and the C library's own: fine */
+        (void)syscall(SYS_rt_sigaction, number, by_default, NULL, set_bytes); /* not KILL, STOP */
     }
     sigset_t none;
     sigemptyset(&none);
