@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker_harness.h"
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "test.h"
 
@@ -55,6 +56,7 @@ uint64_t harness_random(struct harness *harness) {
 }
 
 uint32_t harness_below(struct harness *harness, uint32_t end) {
+    CHECK(end > 0);
     return (uint32_t)(harness_random(harness) % end);
 }
 

@@ -103,9 +103,11 @@ static void end(struct queue_steps *steps, struct model_message *message) {
     steps->living_count--;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): `message` is declared here, and a name stands bare. */
 #define EACH_MESSAGE(steps, message)                                                               \
     (struct model_message *message = (steps)->messages + (steps)->first;                           \
      message < (steps)->messages + (steps)->messages_count; message++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static bool is_expired(const struct queue_steps *steps, const struct model_message *message,
                        int64_t now_ms) {

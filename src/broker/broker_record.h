@@ -47,7 +47,7 @@
 /* clang-format on */
 
 enum record_kind {
-#define RECORD_ENUM(number, NAME, name) RECORD_##NAME = number,
+#define RECORD_ENUM(number, NAME, name) RECORD_##NAME = (number),
     RECORD_KINDS(RECORD_ENUM)
 #undef RECORD_ENUM
         RECORD_KINDS_END

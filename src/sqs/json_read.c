@@ -89,7 +89,7 @@ static bool read_pairs(struct reader *reader, struct slice name, struct slice ra
 
 static bool read_bytes(struct reader *reader, struct slice name, struct slice raw,
                        struct slice *out) {
-    struct slice text;
+    struct slice text = {.bytes = NULL};
     if (!read_text(reader, name, raw, &text)) return false;
     return base64_read(reader->arena, text, out) || fail_type(reader, name, "base64");
 }

@@ -38,6 +38,13 @@ static bool is_entry_id(struct slice id) {
     return true;
 }
 
+static bool is_among(struct slice id, const struct slice *ids, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (slice_equal(id, ids[i])) return true;
+    }
+    return false;
+}
+
 bool sqs_check_batch_ids(const struct slice *ids, uint32_t count, const char *kind,
                          struct sqs_fault *fault) {
     for (uint32_t i = 0; i < count; i++) {
@@ -51,11 +58,9 @@ bool sqs_check_batch_ids(const struct slice *ids, uint32_t count, const char *ki
                             "A batch entry id can only contain alphanumeric characters, hyphens "
                             "and underscores. It can be at most 80 letters long.");
         }
-        for (uint32_t k = 0; k < i; k++) {
-            if (slice_equal(ids[i], ids[k])) {
-                return sqs_fail(fault, SQS_ERROR_BATCH_NOT_DISTINCT, "Id %.*s repeated.",
-                                SLICE_ARGS(ids[i]));
-            }
+        if (is_among(ids[i], ids, i)) {
+            return sqs_fail(fault, SQS_ERROR_BATCH_NOT_DISTINCT, "Id %.*s repeated.",
+                            SLICE_ARGS(ids[i]));
         }
     }
     return true;
