@@ -17,6 +17,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#define FILES_WANTED 65536u
+#define CONNECTIONS_MAX 10000u /* of a door */
+#define DOORS 3u               /* SQS, gateway, board */
+
 static int fail(struct house *house, int rc, const char *what) {
     log_printf(&house->log, LOG_ERROR, "%s: %s", what, strerror(-rc));
     house->exit_code = CLI_FAILED;
@@ -191,12 +195,14 @@ static int open_shard(struct house *house) {
 
 static int open_server(struct house *house, const char *address, const struct http_handler *handler,
                        void *context, struct http_server **out) {
-    int rc = http_server_open(&(struct http_server_options){.env = house->env,
-                                                            .log = &house->log,
-                                                            .address = address,
-                                                            .handler = handler,
-                                                            .context = context},
-                              out);
+    int rc =
+        http_server_open(&(struct http_server_options){.env = house->env,
+                                                       .log = &house->log,
+                                                       .address = address,
+                                                       .connections_max = house->connections_max,
+                                                       .handler = handler,
+                                                       .context = context},
+                         out);
     if (rc == 0) return 0;
     log_printf(&house->log, LOG_ERROR, "cannot listen on %s: %s", address, strerror(-rc));
     house->exit_code = CLI_FAILED;
@@ -267,7 +273,17 @@ static void close_house(struct house *house) {
     env_close_real(house->env);
 }
 
+/* A flood at one door leaves files for the others, and a quarter of all for the journal and the
+ * workers: more connections are told 503 instead of taking those away. */
+static void share_files(struct house *house) {
+    uint32_t files_max = env_raise_files_max(FILES_WANTED);
+    uint32_t share = (files_max - files_max / 4) / DOORS;
+    house->connections_max = share < CONNECTIONS_MAX ? share : CONNECTIONS_MAX;
+    if (house->connections_max == 0) house->connections_max = 1;
+}
+
 static int build(struct house *house) {
+    share_files(house);
     int rc = env_on_signal_real(house->env, on_signal, house);
     if (rc < 0) return fail(house, rc, "cannot watch for signals");
     rc = read_files(house);

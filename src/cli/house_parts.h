@@ -18,6 +18,7 @@ struct house {
     struct env *env;
     struct log log;
     struct mono_time started;
+    uint32_t connections_max; /* of each door */
     struct definition_files files;
     bool files_open;
     char data[HOUSE_PATH_BYTES_MAX];

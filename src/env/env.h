@@ -112,6 +112,10 @@ void *env_loop_real(struct env *env);
 typedef void env_signal_fn(void *context, int signal);
 TAKT_MUST_USE int env_on_signal_real(struct env *env, env_signal_fn *fn, void *context);
 
+/* Raise this process's limit of open files to `wanted`, or as far as the machine lets it. Returns how
+ * many there may be, at most `wanted`. */
+uint32_t env_raise_files_max(uint32_t wanted);
+
 static inline void *env_alloc(struct env *env, size_t bytes_count) {
     return allocator_take(&env->allocator, bytes_count); /* zeroed, or NULL */
 }

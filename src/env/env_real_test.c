@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -458,4 +459,21 @@ TEST(env_async_works_without_memory) {
     env->allocator = before;
     env->ops->close(env, file);
     place_close(&place);
+}
+
+/* The limit goes up as far as it may, never down, and the answer is what is really there. */
+TEST(files_max_is_raised) {
+    struct rlimit before;
+    EXPECT_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT(before.rlim_max >= 200);
+    struct rlimit low = {.rlim_cur = 100, .rlim_max = before.rlim_max};
+    EXPECT_INT(setrlimit(RLIMIT_NOFILE, &low), 0);
+    EXPECT_INT(env_raise_files_max(90), 90);
+    struct rlimit now;
+    EXPECT_INT(getrlimit(RLIMIT_NOFILE, &now), 0);
+    EXPECT_INT(now.rlim_cur, 100);
+    EXPECT_INT(env_raise_files_max(200), 200);
+    EXPECT_INT(getrlimit(RLIMIT_NOFILE, &now), 0);
+    EXPECT_INT(now.rlim_cur, 200);
+    EXPECT_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
