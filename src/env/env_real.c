@@ -56,6 +56,8 @@ int env_open_real(struct env **out) {
     env_defer_open(real);
     /* A peer that goes away is an error of one write, not the end of takt. */
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    /* A file at its limit (`ulimit -f`) likewise: the journal then fails in words. */
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
     *out = &real->env;
     return 0;
 

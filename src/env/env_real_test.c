@@ -411,7 +411,7 @@ static void on_signal(void *context, int number) {
 }
 
 /* A signal reaches its callback, which can stop the loop although a timer is still set; SIGPIPE
- * does nothing. */
+ * and SIGXFSZ do nothing. */
 TEST(env_signal_stops_the_loop) {
     struct env *env;
     EXPECT(env_open_real(&env) == 0);
@@ -421,6 +421,7 @@ TEST(env_signal_stops_the_loop) {
     struct mono_time far = {env->ops->now_mono(env).ns + 60000 * (int64_t)MS};
     env->ops->timer_set(env, trace.timer, far);
     EXPECT(kill(getpid(), SIGPIPE) == 0);
+    EXPECT(kill(getpid(), SIGXFSZ) == 0);
     EXPECT(kill(getpid(), SIGHUP) == 0);
     env_run_real(env);
     EXPECT(trace.signal == SIGHUP && trace.count == 0);

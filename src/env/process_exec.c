@@ -18,7 +18,7 @@
 
 #define EXIT_CANNOT_EXECUTE 127
 
-/* The program starts as from a fresh shell: takt ignores SIGPIPE, and ignoring is inherited. The
+/* The program starts as from a fresh shell: takt ignores SIGPIPE and SIGXFSZ, and ignoring is inherited. The
  * kernel is asked and not the C library, which keeps two signals to itself: what GNU make starts
  * ignores these, and so would every worker of a takt that was started so. */
 static void reset_signals(void) {
