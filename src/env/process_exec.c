@@ -18,9 +18,9 @@
 
 #define EXIT_CANNOT_EXECUTE 127
 
-/* The program starts as from a fresh shell: takt ignores SIGPIPE and SIGXFSZ, and ignoring is inherited. The
- * kernel is asked and not the C library, which keeps two signals to itself: what GNU make starts
- * ignores these, and so would every worker of a takt that was started so. */
+/* The program starts as from a fresh shell: takt ignores SIGPIPE and SIGXFSZ, and ignoring is
+ * inherited. The kernel is asked and not the C library, which keeps two signals to itself: what GNU
+ * make starts ignores these, and so would every worker of a takt that was started so. */
 static void reset_signals(void) {
     /* A struct sigaction as the kernel has it, whatever its size is, and that of its set. */
     static const char by_default[64];
