@@ -50,12 +50,12 @@ def order(number, count=1):
 
 
 def bakers(takt):
+    """Those whose program runs: before that, a worker's process is still takt's own."""
     found = []
     for pid in takt.workers():
         with contextlib.suppress(OSError):
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if b"/kitchen\0" in file.read():
-                    found.append(pid)
+            if os.path.basename(os.readlink(f"/proc/{pid}/exe")).endswith("kitchen"):
+                found.append(pid)
     return sorted(found)
 
 
