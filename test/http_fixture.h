@@ -86,7 +86,8 @@ static inline void on_request(void *context, struct http_request *request) {
     if (fixture->answers_others && fixture->open_count > 0) {
         struct http_request *oldest = fixture->open[0];
         fixture->open_count--;
-        memmove(fixture->open, fixture->open + 1, fixture->open_count * sizeof oldest);
+        memmove(fixture->open, fixture->open + 1,
+                fixture->open_count * sizeof(struct http_request *));
         answer(fixture, oldest);
     }
     CHECK(fixture->open_count < OPEN_MAX_TEST);

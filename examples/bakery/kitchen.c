@@ -76,20 +76,22 @@ static int wait_ms(const struct oven *ovens) {
     return wait;
 }
 
+/* Whether more may come. */
+static bool look_at_the_door(struct oven ovens[OVENS], bool open) {
+    struct pollfd door = {.fd = open ? STDIN_FILENO : -1, .events = POLLIN};
+    if (poll(&door, 1, wait_ms(ovens)) <= 0) return open;
+    cJSON *message = stream_next();
+    if (message == NULL) return false;
+    put_in(ovens, message);
+    return true;
+}
+
 int main(void) {
     struct oven ovens[OVENS] = {0};
     setvbuf(stdin, NULL, _IONBF, 0); /* poll must see what has not been read yet */
     bool open = true;
     while (open || wait_ms(ovens) >= 0) {
-        struct pollfd door = {.fd = open ? STDIN_FILENO : -1, .events = POLLIN};
-        if (poll(&door, 1, wait_ms(ovens)) > 0) {
-            cJSON *message = stream_next();
-            if (message == NULL) {
-                open = false;
-            } else {
-                put_in(ovens, message);
-            }
-        }
+        open = look_at_the_door(ovens, open);
         for (int i = 0; i < OVENS; i++) {
             if (ovens[i].message != NULL && ovens[i].done_ms <= now_ms()) take_out(&ovens[i]);
         }

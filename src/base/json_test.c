@@ -175,7 +175,12 @@ TEST(json_reads_integers) {
 static void expect_double(const char *text, double expected) {
     double value = 12345;
     if (!json_to_double(slice_from_string(text), &value)) EXPECT_STRING(text, "a double");
-    if (memcmp(&value, &expected, sizeof value) != 0) EXPECT_STRING(text, "the right double");
+    /* Bit by bit, since 0 and -0 are equal. */
+    uint64_t value_bits;
+    uint64_t expected_bits;
+    memcpy(&value_bits, &value, sizeof value);
+    memcpy(&expected_bits, &expected, sizeof expected);
+    if (value_bits != expected_bits) EXPECT_STRING(text, "the right double");
 }
 
 /* The nearest double, bit by bit: short and long ones, the limits, and the hard middles. */

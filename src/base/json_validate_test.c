@@ -151,10 +151,10 @@ static const char *const invalid_texts[] = {
     "\v1",
     "\f1",
     "\xa0",
-    "\xc2\xa0"
-    "1",
-    "\xef\xbb\xbf"
-    "1",
+    ("\xc2\xa0"
+     "1"),
+    ("\xef\xbb\xbf"
+     "1"),
     "\"\x80\"",
     "\"\xc0\x80\"",
     "\"\xc3\"",

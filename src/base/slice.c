@@ -116,17 +116,16 @@ size_t slice_utf8_step(struct slice slice) {
     return count;
 }
 
+static bool begins_with_eight_ascii(struct slice slice) {
+    uint64_t eight;
+    if (slice.count < sizeof eight) return false;
+    memcpy(&eight, slice.bytes, sizeof eight);
+    return (eight & 0x8080808080808080u) == 0;
+}
+
 bool slice_is_utf8(struct slice slice) {
     while (slice.count > 0) {
-        uint64_t eight;
-        if (slice.count >= sizeof eight) {
-            memcpy(&eight, slice.bytes, sizeof eight);
-            if ((eight & 0x8080808080808080u) == 0) { /* eight times ASCII */
-                slice = slice_skip(slice, sizeof eight);
-                continue;
-            }
-        }
-        size_t step = slice_utf8_step(slice);
+        size_t step = begins_with_eight_ascii(slice) ? 8 : slice_utf8_step(slice);
         if (step == 0) return false;
         slice = slice_skip(slice, step);
     }

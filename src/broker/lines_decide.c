@@ -60,18 +60,18 @@ bool slots_open(struct deciding *deciding, struct slots *slots, uint32_t max) {
     return slots->list != NULL;
 }
 
+/* The one at `at` moves down, in steps of the gap, to where it belongs. */
+static void sink(uint32_t *list, uint32_t at, uint32_t gap) {
+    uint32_t slot = list[at];
+    for (; at >= gap && list[at - gap] > slot; at -= gap) list[at] = list[at - gap];
+    list[at] = slot;
+}
+
 /* Shell sort: the lists have at most BROKER_STEP_MAX. */
 void slots_sort(struct slots *slots) {
     static const uint32_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
     for (size_t g = 0; g < ARRAY_COUNT(gaps); g++) {
-        for (uint32_t i = gaps[g]; i < slots->count; i++) {
-            uint32_t slot = slots->list[i];
-            uint32_t at = i;
-            for (; at >= gaps[g] && slots->list[at - gaps[g]] > slot; at -= gaps[g]) {
-                slots->list[at] = slots->list[at - gaps[g]];
-            }
-            slots->list[at] = slot;
-        }
+        for (uint32_t i = gaps[g]; i < slots->count; i++) sink(slots->list, i, gaps[g]);
     }
 }
 

@@ -37,7 +37,7 @@
 /* clang-format on */
 
 enum effect_kind {
-#define EFFECT_ENUM(number, NAME, name) EFFECT_##NAME = number,
+#define EFFECT_ENUM(number, NAME, name) EFFECT_##NAME = (number),
     EFFECTS(EFFECT_ENUM)
 #undef EFFECT_ENUM
         EFFECT_KINDS_END

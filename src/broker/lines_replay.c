@@ -112,17 +112,22 @@ static bool index_sessions(struct broker *broker) {
     return true;
 }
 
+static bool has_its_stations(const struct broker *broker, const struct line *line) {
+    for (uint32_t i = 0; i < line->stations_count; i++) {
+        if (!is_station(broker, line->stations[i].queue, QUEUE_STATION) ||
+            !is_station(broker, line->stations[i].dead_queue, QUEUE_STATION_DEAD)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool index_lines(struct broker *broker) {
     const struct pool *lines = &broker->pools[THING_LINE];
     for (uint32_t slot = pool_next_taken(lines, 0); slot != BROKER_NONE;
          slot = pool_next_taken(lines, slot + 1)) {
         struct line *line = line_at(broker, slot);
-        for (uint32_t i = 0; i < line->stations_count; i++) {
-            if (!is_station(broker, line->stations[i].queue, QUEUE_STATION) ||
-                !is_station(broker, line->stations[i].dead_queue, QUEUE_STATION_DEAD)) {
-                return false;
-            }
-        }
+        if (!has_its_stations(broker, line)) return false;
         line_count_full(broker, line);
     }
     return true;

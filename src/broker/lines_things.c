@@ -271,9 +271,7 @@ static void check_jobs(const struct broker *broker) {
     for (uint32_t slot = broker->jobs_newest; slot != BROKER_NONE; count++) {
         const struct job *job = job_at(broker, slot);
         CHECK(job->newer == newer);
-        if (newer != BROKER_NONE) {
-            CHECK(job->thing.number < job_at(broker, newer)->thing.number);
-        }
+        CHECK(newer == BROKER_NONE || job->thing.number < job_at(broker, newer)->thing.number);
         running += job->state == JOB_RUNNING;
         newer = slot;
         slot = job->older;

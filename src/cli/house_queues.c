@@ -44,14 +44,17 @@ static void submit(struct house *house, const struct definition_queue *queue, bo
     shard_submit(house->shard, &command, on_answer, request);
 }
 
+static void submit_all(struct house *house, const struct definition *definition, int pass) {
+    for (uint32_t i = 0; i < definition->queues_count; i++) {
+        const struct definition_queue *queue = &definition->queues[i];
+        if (pass == 0 || queue->dead_name != NULL) submit(house, queue, pass == 1);
+    }
+}
+
 void house_create_queues(struct house *house) {
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < house->files.definitions_count; i++) {
-            const struct definition *definition = &house->files.definitions[i];
-            for (uint32_t q = 0; q < definition->queues_count; q++) {
-                const struct definition_queue *queue = &definition->queues[q];
-                if (pass == 0 || queue->dead_name != NULL) submit(house, queue, pass == 1);
-            }
+            submit_all(house, &house->files.definitions[i], pass);
         }
     }
 }

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define VARIABLE_BYTES_MAX 64u
+
+static char upper(char c) {
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
 
 /* listen-sqs -> TAKT_LISTEN_SQS */
 static const char *from_environment(const char *name) {
     char variable[VARIABLE_BYTES_MAX] = "TAKT_";
     size_t count = 5;
     for (const char *c = name; *c != '\0' && count + 1 < sizeof variable; c++) {
-        variable[count++] = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+        variable[count++] = *c == '-' ? '_' : upper(*c);
     }
     variable[count] = '\0';
     const char *value = getenv(variable);

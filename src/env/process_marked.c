@@ -71,45 +71,54 @@ static bool read_about(const struct hunt *hunt, pid_t pid, struct about *about) 
     if (count <= 0) return false;
     text[count] = '\0';
     /* The name may hold spaces and parentheses: what follows begins after the last one. */
-    const char *rest = strrchr(text, ')');
-    int parent;
-    int group;
-    int session;
-    if (rest == NULL) return false;
-    if (sscanf(rest, ") %c %d %d %d", &about->state, &parent, &group, &session) != 4) return false;
-    about->parent = parent;
-    about->group = group;
-    about->session = session;
+    char *rest = strrchr(text, ')');
+    if (rest == NULL || rest[1] != ' ' || rest[2] == '\0') return false;
+    about->state = rest[2];
+    rest += 3;
+    pid_t *const numbers[] = {&about->parent, &about->group, &about->session};
+    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
+        char *end = rest;
+        *numbers[i] = (pid_t)strtol(rest, &end, 10);
+        if (end == rest) return false;
+        rest = end;
+    }
     return true;
 }
 
-/* One pass over a list of NUL-terminated entries, in whatever pieces it is read. */
+/* Where the reading of a list of NUL-terminated entries stands. */
+struct reading {
+    size_t matched; /* of the entry that is being read */
+    bool differs;
+    bool carries;
+};
+
+static void read_byte(struct reading *reading, const char *entry, size_t length, char byte) {
+    if (byte == '\0') {
+        reading->carries |= !reading->differs && reading->matched == length;
+        reading->matched = 0;
+        reading->differs = false;
+    } else if (!reading->differs && reading->matched < length && byte == entry[reading->matched]) {
+        reading->matched++;
+    } else {
+        reading->differs = true;
+    }
+}
+
+/* One pass over the list, in whatever pieces it is read. */
 static bool carries_mark(const struct hunt *hunt, pid_t pid) {
     int fd = open_of(hunt, pid, "environ");
     if (fd < 0) return false;
     size_t length = strlen(hunt->entry);
-    size_t matched = 0;
-    bool differs = false;
-    bool carries = false;
+    struct reading reading = {0};
     char bytes[4096];
     for (;;) {
         ssize_t count = read(fd, bytes, sizeof bytes);
         if (count < 0 && errno == EINTR) continue;
-        if (count <= 0 || carries) break;
-        for (ssize_t i = 0; i < count; i++) {
-            if (bytes[i] == '\0') {
-                carries = carries || (!differs && matched == length);
-                matched = 0;
-                differs = false;
-            } else if (!differs && matched < length && bytes[i] == hunt->entry[matched]) {
-                matched++;
-            } else {
-                differs = true;
-            }
-        }
+        if (count <= 0 || reading.carries) break;
+        for (ssize_t i = 0; i < count; i++) read_byte(&reading, hunt->entry, length, bytes[i]);
     }
     close(fd);
-    return carries || (!differs && matched == length);
+    return reading.carries || (!reading.differs && reading.matched == length);
 }
 
 static int add_found(struct hunt *hunt, pid_t pid) {

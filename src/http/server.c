@@ -69,8 +69,8 @@ void server_give_back_input(struct http_server *server, char *input, size_t capa
 
 static void free_server(struct http_server *server) {
     CHECK(list_is_empty(&server->connections));
-    while (server->inputs_unused_count > 0)
-        env_free(server->env, server->inputs_unused[--server->inputs_unused_count]);
+    for (uint32_t i = 0; server->inputs_unused != NULL && i < server->inputs_unused_count; i++)
+        env_free(server->env, server->inputs_unused[i]);
     while (server->exchanges_unused != NULL) {
         struct exchange *exchange = server->exchanges_unused;
         server->exchanges_unused = exchange->next_unused;

@@ -47,7 +47,7 @@ struct file_segment *file_segment_take(struct file_journal *journal, uint32_t in
     CHECK(segment->reads_count == 0);
     journal->segments_count--;
     memmove(journal->segments + index, journal->segments + index + 1,
-            (journal->segments_count - index) * sizeof journal->segments[0]);
+            (journal->segments_count - index) * sizeof(struct file_segment *));
     return segment;
 }
 
