@@ -127,6 +127,7 @@ class Shell:
             os.symlink(target, os.path.join(self.folder, name))
         env = {**os.environ, "PATH": f"{os.path.dirname(TAKT)}:{os.environ['PATH']}",
                "TAKT_READY_FILE": self.ready, "LC_ALL": "C.UTF-8",
+               "NODE_NO_WARNINGS": "1",  # the SDK would like a newer node than Debian 12's
                "BAKERY": os.path.join(TOP, "build", "examples", "bakery"),
                "BAKERY_LEDGER": os.path.join(self.folder, "ledger.db")}
         for name, port in PORTS.items():

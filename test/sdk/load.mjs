@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends, receives and deletes until its standard input ends, whatever happens to the server. One
-// line for each thing that was answered: "sent BODY", "deleted BODY".
+// line for each thing that was answered: "sent BODY", "deleted BODY"; before a delete "deleting BODY",
+// since one that is not answered may be done.
 import * as sqs from "@aws-sdk/client-sqs";
 import { makeClient, words } from "./client.mjs";
 
@@ -31,6 +32,7 @@ async function consume() {
         new sqs.ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 1, MaxNumberOfMessages: 2 }),
       );
       for (const { Body, ReceiptHandle } of Messages) {
+        console.log(`deleting ${Body}`);
         await client.send(new sqs.DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
         console.log(`deleted ${Body}`);
       }
