@@ -71,12 +71,13 @@ static void answer_earlier(struct deciding *deciding, uint32_t slot) {
 
 /* True: the order is refused. */
 static bool is_full(struct deciding *deciding, const struct station *station) {
-    uint32_t full = station_full_gate(deciding->broker, station->line, station->index);
-    if (station_is_full(deciding->broker, station->line, station->index)) full = station->index;
+    uint32_t full = station_shut_by(deciding->broker, station->line, station->index, 0);
     if (full == BROKER_NONE) return false;
-    struct slice name = station->line->stations[full].settings.name;
-    refuse_printf(deciding, BROKER_LINE_FULL, "The line is full: %.*s has reached its WIP limit.",
-                  SLICE_ARGS(name));
+    const struct line_station *settings = &station->line->stations[full].settings;
+    refuse_printf(deciding, BROKER_LINE_FULL,
+                  "the line is full: as many wait at and before station %.*s as its WIP limit of "
+                  "%u allows",
+                  SLICE_ARGS(settings->name), settings->wip_limit);
     return true;
 }
 
@@ -127,12 +128,8 @@ static enum broker_result send_result(const struct broker *broker, const struct 
                                       const struct command_send_entry *entry, uint32_t taken) {
     if (entry->counted_bytes > station->queue->message_bytes_max) return BROKER_TOO_LARGE;
     if (entry->delay_ms < -1) return BROKER_VALUE_INVALID;
-    uint32_t limit = station->settings->wip_limit;
-    bool is_full = limit > 0 && station_wip(broker, station->queue) + taken >= limit;
-    if (is_full || station_full_gate(broker, station->line, station->index) != BROKER_NONE) {
-        return BROKER_LINE_FULL;
-    }
-    return BROKER_OK;
+    bool is_open = station_shut_by(broker, station->line, station->index, taken) == BROKER_NONE;
+    return is_open ? BROKER_OK : BROKER_LINE_FULL;
 }
 
 void decide_station_send(struct deciding *deciding, const struct queue *queue) {

@@ -156,14 +156,30 @@ static bool was_told(struct biscuits *biscuits, uint32_t station) {
     return is_told;
 }
 
+/* Orders that still wait before the full station's gate count at the door: what is accepted is
+ * bounded by the limit, however slow the station at the door is. */
+TEST(door_counts_what_waits_before_the_gate) {
+    struct biscuits biscuits;
+    biscuits_open(&biscuits, 3);
+    struct floor *floor = &biscuits.floor;
+    (void)mix(&biscuits, 1);
+    EXPECT_INT(try_start(&biscuits), BROKER_OK);
+    EXPECT_INT(try_start(&biscuits), BROKER_OK); /* one at the oven, two on their way to it */
+    EXPECT_INT(try_start(&biscuits), BROKER_LINE_FULL);
+    struct answer_lease lease;
+    EXPECT_INT(floor_lease_into(floor, floor->sessions[biscuits.bake], 1, &lease), 1);
+    floor_complete(floor, biscuits.bake, &lease, &biscuits.done, 1, false);
+    EXPECT_INT(try_start(&biscuits), BROKER_OK);
+    floor_close(floor);
+}
+
 /* A full station stops those before it from starting and shuts the door; room opens both again. */
 TEST(full_station_shuts_the_gate_and_the_door) {
     struct biscuits biscuits;
     biscuits_open(&biscuits, 2);
     struct floor *floor = &biscuits.floor;
-    (void)mix(&biscuits, 1);
     (void)floor_start(floor, biscuits.mix);
-    (void)mix(&biscuits, 1); /* the oldest is mixed: two are at the oven, one waits */
+    (void)mix(&biscuits, 2); /* the oldest is mixed: two are at the oven, one waits */
     struct answer_lease lease;
     EXPECT_INT(floor_lease_into(floor, floor->sessions[biscuits.mix], 1, &lease), 0);
     EXPECT_INT(try_start(&biscuits), BROKER_LINE_FULL);
@@ -175,7 +191,11 @@ TEST(full_station_shuts_the_gate_and_the_door) {
     EXPECT(!was_told(&biscuits, biscuits.mix)); /* in flight counts */
     floor_complete(floor, biscuits.bake, &lease, &biscuits.done, 1, false);
     EXPECT(was_told(&biscuits, biscuits.mix));
-    EXPECT_INT(floor_lease_into(floor, floor->sessions[biscuits.mix], 1, &lease), 1);
+    struct answer_lease mixing;
+    EXPECT_INT(floor_lease_into(floor, floor->sessions[biscuits.mix], 1, &mixing), 1);
+    EXPECT_INT(try_start(&biscuits), BROKER_LINE_FULL); /* one bakes, one is on its way there */
+    EXPECT_INT(floor_lease_into(floor, floor->sessions[biscuits.bake], 1, &lease), 1);
+    floor_complete(floor, biscuits.bake, &lease, &biscuits.done, 1, false);
     EXPECT_INT(try_start(&biscuits), BROKER_OK);
     floor_close(floor);
 }

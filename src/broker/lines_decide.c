@@ -54,6 +54,35 @@ uint32_t station_full_gate(const struct broker *broker, const struct line *line,
     return BROKER_NONE;
 }
 
+/* What is at the gate, and what must still pass it: the messages at stations before it that have
+ * no limit of their own. */
+static uint64_t wip_up_to(const struct broker *broker, const struct line *line, uint32_t gate) {
+    uint64_t count = station_wip(broker, queue_at(broker, line->stations[gate].queue));
+    for (uint32_t i = 0; i < line->stations_count; i++) {
+        const struct line_station_state *state = &line->stations[i];
+        bool is_before = (state->settings.gates >> gate & 1) != 0;
+        if (i == gate || !is_before || state->settings.wip_limit > 0) continue;
+        count += station_wip(broker, queue_at(broker, state->queue));
+    }
+    return count;
+}
+
+uint32_t station_shut_by(const struct broker *broker, const struct line *line, uint32_t index,
+                         uint32_t taken) {
+    const struct line_station_state *door = &line->stations[index];
+    uint64_t own = station_wip(broker, queue_at(broker, door->queue)) + taken;
+    if (door->settings.wip_limit > 0 && own >= door->settings.wip_limit) return index;
+    uint64_t gates = door->settings.gates;
+    while (gates != 0) {
+        uint32_t gate = (uint32_t)__builtin_ctzll(gates);
+        gates &= gates - 1;
+        if (gate >= line->stations_count) continue;
+        uint64_t count = wip_up_to(broker, line, gate) + taken;
+        if (count >= line->stations[gate].settings.wip_limit) return gate;
+    }
+    return BROKER_NONE;
+}
+
 bool slots_open(struct deciding *deciding, struct slots *slots, uint32_t max) {
     *slots = (struct slots){.list = deciding_take(deciding, max, sizeof *slots->list), .max = max};
     if (slots->list == NULL) deciding->decision->record.failed = true;

@@ -28,6 +28,10 @@ bool station_is_full(const struct broker *broker, const struct line *line, uint3
 void line_count_full(const struct broker *broker, struct line *line);
 /* The first of its gates that is full, or BROKER_NONE. */
 uint32_t station_full_gate(const struct broker *broker, const struct line *line, uint32_t index);
+/* The station because of whose WIP limit no order may enter here, or BROKER_NONE: its own, or a gate
+ * that is full or would be with all that waits before it. taken: more that enter in this record. */
+uint32_t station_shut_by(const struct broker *broker, const struct line *line, uint32_t index,
+                         uint32_t taken);
 
 /* The slot of the line of that name, or BROKER_NONE. */
 uint32_t line_find(const struct broker *broker, struct slice name);
