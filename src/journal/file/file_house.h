@@ -117,9 +117,12 @@ struct file_journal {
 
     uint64_t epoch;
     uint64_t lsn_appended;
-    uint64_t lsn_durable;     /* said so to the caller */
-    uint64_t lsn_synced;      /* really on the disk; with no_sync it stays behind */
-    uint32_t unsynced_index;  /* replay: the first segment that may hold what is not synced */
+    uint64_t lsn_durable;    /* said so to the caller */
+    uint64_t lsn_synced;     /* really on the disk; with no_sync it stays behind */
+    uint32_t unsynced_index; /* replay: the first segment that may hold what is not synced */
+    bool has_tail;           /* replay: there are batches that nobody vouches for, … */
+    uint32_t tail_index;     /* … from here on */
+    uint64_t tail_offset;
     uint64_t unsynced_number; /* no_sync: the same, since then */
 
     /* Batches. The place after the newest sealed one, where the next begins if it fits there. */

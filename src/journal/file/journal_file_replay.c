@@ -199,7 +199,14 @@ static void note_batch(struct replay *replay, const struct found_batch *batch, b
     if (header->offset == FILE_SEGMENT_HEADER_BYTES) segment->lsn_first = header->lsn_first;
     journal->lsn_appended = header->lsn_first + header->records_count - 1;
     if (header->durable > journal->lsn_synced) journal->lsn_synced = header->durable;
-    if (vouched_for) journal->unsynced_index = batch->index;
+    if (vouched_for) {
+        journal->unsynced_index = batch->index;
+        journal->has_tail = false;
+    } else if (!journal->has_tail) {
+        journal->has_tail = true;
+        journal->tail_index = batch->index;
+        journal->tail_offset = header->offset;
+    }
     replay->place = place_after(batch);
 }
 

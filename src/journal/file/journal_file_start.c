@@ -2,7 +2,9 @@
 /* journal_file_start.c -- makes the end of the log final, and takes it over.
  *
  * What replay gave out may be in the page cache only (the last takt was killed between write and
- * sync): it is synced. What lies behind the end is made worthless by a batch of the new epoch, which
+ * sync): it is synced. It may even be there after a sync that failed; the kernel then holds these
+ * pages for clean, and a sync alone would do nothing: so they are written once more, the same bytes
+ * at the same place. What lies behind the end is made worthless by a batch of the new epoch, which
  * has no records; only when that is durable too are records taken.
  */
 #include "journal/file/file_house.h"
@@ -12,6 +14,7 @@
 #include <string.h>
 
 #define KEPT_READY 2u
+#define REWRITE_STEP_BYTES ((size_t)256 * 1024)
 
 /* Segments behind the end: the ready ones stay, what a crash or accepted damage left goes. */
 static int remove_leftovers(struct file_journal *journal) {
@@ -53,7 +56,42 @@ static int repair_header(struct file_journal *journal, struct file_segment *segm
     return rc;
 }
 
+static int rewrite(struct file_journal *journal, const struct file_segment *segment,
+                   uint64_t offset, uint64_t end, char *room) {
+    const struct env_ops *ops = journal->env->ops;
+    while (offset < end) {
+        size_t step =
+            end - offset < REWRITE_STEP_BYTES ? (size_t)(end - offset) : REWRITE_STEP_BYTES;
+        int64_t count = ops->read(journal->env, segment->file, offset, room, step);
+        if (count < 0) return (int)count;
+        if (count == 0) return 0; /* the rest of a segment that was made shorter */
+        int rc = ops->write(journal->env, segment->file, offset, room, (size_t)count);
+        if (rc < 0) return rc;
+        offset += (uint64_t)count;
+    }
+    return 0;
+}
+
+static int rewrite_tail(struct file_journal *journal) {
+    if (!journal->has_tail) return 0;
+    char *room = allocator_resize_array(&journal->env->allocator, NULL, REWRITE_STEP_BYTES, 1);
+    if (room == NULL) return -ENOMEM;
+    int rc = 0;
+    for (uint32_t i = journal->tail_index; rc == 0 && i < journal->segments_count; i++) {
+        const struct file_segment *segment = journal->segments[i];
+        if (segment->number > journal->next_number) break;
+        uint64_t offset = i == journal->tail_index ? journal->tail_offset : 0;
+        uint64_t end =
+            segment->number == journal->next_number ? journal->next_offset : segment->capacity;
+        rc = rewrite(journal, segment, offset, end, room);
+    }
+    allocator_give_back(&journal->env->allocator, room);
+    return rc;
+}
+
 static int sync_tail(struct file_journal *journal) {
+    int tail_rc = rewrite_tail(journal);
+    if (tail_rc < 0) return tail_rc;
     for (uint32_t i = journal->unsynced_index; i < journal->segments_count; i++) {
         if (journal->segments[i]->number > journal->next_number) break;
         int rc = journal->env->ops->sync(journal->env, journal->segments[i]->file);
