@@ -6,7 +6,8 @@
 BUILD = tools/build
 DEBUG = --buildtype=debug -Dtests=true
 
-.PHONY: build packages run test quick bench check tidy format clean debug asan tsan clang
+.PHONY: build packages run test quick bench sim sim-faults check tidy format clean debug asan \
+    tsan clang
 
 build: # build/takt, and the examples beside it
 	@tools/packages check run
@@ -36,6 +37,16 @@ bench:
 	@tools/packages install run test
 	@$(BUILD) build
 	@bench/run
+
+sim: # a minute of new seeds: crashes, failing disks, clients; every promise is checked
+	@tools/packages check run
+	@$(BUILD) build
+	@build/takt-sim run 60
+
+sim-faults: # each mistake of sim/faults.h, made on purpose, must be found
+	@tools/packages check run
+	@$(BUILD) build
+	@build/takt-sim faults
 
 tidy:
 	@tools/tidy

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* between.h -- a journal put between the shard and the file house.
+ *
+ * It keeps every promise of journal.h with what stands behind it, and is stricter: it may ask for
+ * carrying when the house would not yet, and what has been trimmed is really gone, to the record,
+ * where the house can only drop whole segments. It outlives takt's lives, as a disk does.
+ */
+#ifndef TAKT_SIM_BETWEEN_H
+#define TAKT_SIM_BETWEEN_H
+
+#include "report.h"
+
+#include "journal/journal_house.h"
+
+#define BETWEEN_RECORDS_MAX 65536u
+
+struct between {
+    struct journal journal; /* first: what the shard has */
+    struct journal *house;
+    struct machine *machine;
+    struct report *report;
+    journal_durable_fn *on_durable;
+    journal_replay_fn *on_record;
+    void *context;
+    void *replay_context;
+    uint64_t replayed; /* the newest record that was */
+    uint64_t durable;  /* the house has said so */
+    uint64_t appended;
+    bool has_failed;
+
+    uint64_t want;      /* carrying, below this LSN; 0: as the house says */
+    uint64_t trimmed;   /* nothing before this LSN is there any more */
+    uint64_t trim_next; /* …as soon as `trim_after` is durable; 0: none */
+    uint64_t trim_after;
+    uint64_t positions[BETWEEN_RECORDS_MAX]; /* of each record's first body; 0: it has none */
+    bool forgotten[BETWEEN_RECORDS_MAX];     /* faults: as if it were not there */
+
+    /* One record is held back while replaying: whether it is the last is known with the next. */
+    uint64_t held_lsn;
+    char held[4096];
+    size_t held_bytes;
+
+    journal_body_fn *read_done; /* for a fault: one read at a time is looked at */
+    void *read_context;
+    char last_body[256];
+    size_t last_body_bytes;
+};
+
+/* `house` is taken. The same `between` for each life. */
+struct journal *between_open(struct between *between, struct journal *house);
+
+#endif

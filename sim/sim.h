@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim.h -- one run: takt's shard, broker and journal on a simulated machine, from one seed.
+ *
+ * Lives follow each other: takt starts, clients and workers come, it stops or the power goes. After
+ * every step broker_check holds and the model says the same as the broker; after every recovery
+ * the state is, by its digest, the one of the newest record that survived, and that is not older
+ * than anything a client was told.
+ */
+#ifndef TAKT_SIM_SIM_H
+#define TAKT_SIM_SIM_H
+
+#include "between.h"
+#include "model.h"
+
+#include "base/log.h"
+#include "shard/shard.h"
+
+#define SIM_REQUESTS_MAX 48u
+#define SIM_RECEIPTS_MAX 96u
+#define SIM_GIVEN_MAX 8192u
+#define SIM_BODY_BYTES_MAX (256u * 1024)
+
+struct sim_options {
+    uint64_t seed;
+    uint32_t steps_max; /* 0: as many as the seed says */
+    enum fault fault;
+    bool is_told; /* what happens is written to standard error */
+};
+
+/* The first decision made inside one call of ours. */
+struct sim_capture {
+    bool is_wanted;
+    bool is_made;
+    bool is_written;
+    struct broker_answer answer;
+    uint64_t rest; /* the newest record that the answer rests on */
+};
+
+struct sim_request { /* on its way */
+    struct sim *sim;
+    bool is_used;
+    bool is_bound; /* what will be answered is known */
+    enum command_kind kind;
+    uint32_t queue;
+    int64_t deadline_ns; /* of a long poll */
+    struct shard_receive *receive;
+    struct broker_answer expected;
+    uint64_t rest;
+};
+
+struct sim_receipt {
+    struct receipt receipt;
+    uint32_t queue;
+};
+
+struct sim_given { /* a message was given out by a decision … */
+    uint64_t number;
+    uint32_t nonce;
+    uint64_t lsn;
+    bool is_claimed; /* … and came to a client */
+};
+
+struct sim_read { /* a client reads a body */
+    struct sim *sim;
+    bool is_used;
+    uint64_t checksum;
+    uint32_t count;
+};
+
+struct sim {
+    struct sim_options options;
+    struct report *report;
+    struct machine *machine;
+    struct model *model;
+    struct shard *shard;
+    struct log log;
+    struct between between;
+
+    bool has_failed; /* the journal of this life */
+    bool is_replaying;
+    bool is_final;         /* everything heals, and must then drain */
+    uint64_t lsn_answered; /* nothing before may ever be lost */
+    uint64_t digests[BETWEEN_RECORDS_MAX];
+
+    bool has_pending; /* decided, not yet applied */
+    struct command pending;
+    int64_t pending_now_ms;
+    uint64_t pending_next_number;
+    struct broker_answer pending_answer;
+    struct sim_capture capture;
+
+    struct machine_luck luck; /* of this seed, while it is bad */
+    uint32_t crash_one_in;
+    uint32_t big_one_in;
+    uint64_t kinds; /* which steps this seed has */
+
+    struct sim_request requests[SIM_REQUESTS_MAX];
+    struct sim_receipt receipts[SIM_RECEIPTS_MAX];
+    uint32_t receipts_count; /* ever */
+    struct sim_given given[SIM_GIVEN_MAX];
+    uint32_t given_count;
+    struct sim_read reads[SIM_REQUESTS_MAX];
+    uint64_t tokens;
+    char body[SIM_BODY_BYTES_MAX];
+};
+
+/* The whole run; what it found is in the report. Ends the process if a promise is broken. */
+void sim_run(const struct sim_options *options, struct report *report);
+
+/* sim_watch.c: wrap.c tells of every decision and every record. */
+void sim_decided(struct sim *sim, const struct broker *broker, const struct command *command,
+                 const struct broker_given *given, const struct broker_decision *decision);
+void sim_applied(struct sim *sim, const struct broker *broker, uint64_t lsn);
+void sim_replayed(struct sim *sim, const struct broker *broker);
+
+/* clients.c */
+void clients_step(struct sim *sim);
+void clients_forget(struct sim *sim); /* takt has gone: nobody is answered any more */
+/* Nothing is left to be done now: who can be answered has been. */
+void clients_check_idle(struct sim *sim);
+/* Every queue is emptied. */
+void clients_drain(struct sim *sim);
+
+static inline uint32_t sim_below(struct sim *sim, uint32_t end) {
+    return dice_below(&sim->machine->dice, end);
+}
+void sim_tell(const struct sim *sim, const char *format, ...) TAKT_PRINTF(2, 3);
+/* Turns of the loop until nothing is left to do at once and all is durable. */
+void sim_settle(struct sim *sim);
+void sim_pass_ms(struct sim *sim, int64_t ms);
+
+#endif
