@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends, receives and deletes until its standard input ends, whatever happens to the server. One
-// line for each thing that was answered: "sent BODY", "deleted BODY"; before a delete "deleting BODY",
-// since one that is not answered may be done.
+// line for each thing that was answered: "sent BODY", "deleted BODY"; and before a delete
+// "deleting BODY", since one that is not answered may be done.
 import * as sqs from "@aws-sdk/client-sqs";
 import { makeClient, words } from "./client.mjs";
 
