@@ -91,6 +91,7 @@ case "$body" in
 *'"do":"well at 3"'*) [ "$TAKT_ATTEMPT" = 3 ] || { echo "not yet: $TAKT_ATTEMPT" >&2; exit 7; }; echo 3 ;;
 *'"do":"exit"'*) echo "early words"; echo "the till is stuck" >&2; exit 9 ;;
 *'"do":"silent"'*) exit 4 ;;
+*'"do":"zero"'*) printf 'the till\\000is \\033[1mstuck' >&2; exit 9 ;;
 *'"do":"signal"'*) kill -TERM $$ ;;
 *'"do":"hang"'*) echo "I hang" >&2; sleep 30 & wait ;;
 *'"do":"redriven"'*) [ -e "$LOG.well" ] || { echo "not well" >&2; exit 1; }; echo '"well"' ;;
@@ -117,6 +118,12 @@ for line in sys.stdin:
         say(id=task["id"], reject={"why": 5})
     elif do == "well at 3":
         say(id=task["id"], **({"output": 3} if task["attempt"] == 3 else {"error": f"not yet: {task['attempt']}"}))
+    elif do == "not JSON":
+        value = {"nan": float("nan"), "infinity": -float("inf"), "half": "\\ud83d"}[body["value"]]
+        say(id=task["id"], output=[value])
+    elif do == "not UTF-8":
+        sys.stdout.buffer.write(b'{"id": "%s", "output": "\xff"}\n' % task["id"].encode())
+        sys.stdout.flush()
     elif do == "none":
         say(id=task["id"], otuput=1)
     elif do == "log":
@@ -332,6 +339,16 @@ def test_stream_error_is_tried_again_and_reject_is_not(takt):
 
 
 @pytest.mark.sanitized
+@pytest.mark.parametrize("do, more", [("not JSON", {"value": "nan"}), ("not JSON", {"value": "infinity"}),
+                                      ("not JSON", {"value": "half"}), ("not UTF-8", {})])
+def test_stream_answer_that_is_not_json_fails_at_once_and_says_so(takt, do, more):
+    told = stream_job(takt, do, "failed", **more)
+    assert [outcome for _, outcome in outcomes(told)] == ["failed", "failed", "dead"]
+    for error in errors(told):
+        assert error.startswith("the answer is not JSON: ") and " at byte " in error
+
+
+@pytest.mark.sanitized
 def test_stream_death_and_timeout_are_attempts(takt):
     told = stream_job(takt, "die", "failed")
     assert [outcome for _, outcome in outcomes(told)] == ["failed", "failed", "dead"]
@@ -339,6 +356,11 @@ def test_stream_death_and_timeout_are_attempts(takt):
     told = stream_job(takt, "late", "done")
     assert outcomes(told) == [(1, "failed"), (2, "done")] and told["result"] == 2
     assert "1" in errors(told)[0] and "time" in errors(told)[0].lower() or "done" in errors(told)[0]
+
+
+def test_control_bytes_do_not_cut_off_a_handlers_words(takt):
+    told = exec_job(takt, "zero", "failed")
+    assert told["error"].endswith("the till is  [1mstuck")
 
 
 @pytest.mark.sanitized

@@ -116,6 +116,37 @@ struct slice json_member(struct slice object, struct slice name) {
     return found;
 }
 
+/* Where the members that are whole end: at the object's last comma, or at its end. */
+static size_t whole_members_end(struct slice object, size_t offset) {
+    size_t whole = 0;
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < offset && i < object.count; i++) {
+        char byte = object.bytes[i];
+        if (in_string) {
+            if (byte == '\\') i++; /* whatever is escaped, it does not end the string */
+            in_string = byte != '"';
+            continue;
+        }
+        in_string = byte == '"';
+        if (byte == '{' || byte == '[') depth++;
+        if (byte == '}' || byte == ']') depth--;
+        if (depth == 0) return i;
+        if (byte == ',' && depth == 1) whole = i;
+    }
+    return whole;
+}
+
+struct slice json_member_before(struct slice text, size_t offset, struct slice name) {
+    const char *end = text.bytes + text.count;
+    const char *start = skip_space(text.bytes, end);
+    size_t skipped = (size_t)(start - text.bytes);
+    struct slice object = slice_skip(text, skipped);
+    if (offset <= skipped || json_type(object) != JSON_OBJECT) return SLICE_EMPTY;
+    size_t whole = whole_members_end(object, offset - skipped);
+    return json_member(slice_from(object.bytes, whole), name);
+}
+
 struct slice json_element(struct slice array, size_t index) {
     if (json_type(array) != JSON_ARRAY) return SLICE_EMPTY;
     for (struct json_iterator i = json_iterate(array); json_next(&i); index--) {

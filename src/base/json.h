@@ -39,6 +39,9 @@ struct slice json_trim(struct slice text);
 enum json_type json_type(struct slice value);
 /* The raw value of a member (the last one if a name comes twice), or an empty slice. */
 struct slice json_member(struct slice object, struct slice name);
+/* Of a text that json_validate has refused at `offset`: as json_member, of the members that stand
+ * whole before there. Empty too if the text begins with no object. */
+struct slice json_member_before(struct slice text, size_t offset, struct slice name);
 /* The raw value of element `index`, or an empty slice. */
 struct slice json_element(struct slice array, size_t index);
 size_t json_count(struct slice array_or_object);

@@ -361,3 +361,30 @@ TEST(json_writes_integers) {
     EXPECT_INT(out.count, 0);
     buffer_close(&out);
 }
+
+/* Of a text that is wrong somewhere, the members before that place can be read. */
+TEST(json_reads_members_before_an_error) {
+    static const struct {
+        const char *text;
+        const char *value; /* of "a" */
+    } cases[] = {
+        {" {\"a\": 1, \"b\": x}", "1"},
+        {"{\"b\":[{\"a\":2},\"\\\",\"],\"a\":{\"c\":1},\"d\":\"\\q\"}", "{\"c\":1}"},
+        {"{\"a\":1} x", "1"},
+        {"{\"a\":1}}", "1"},
+        {"{\"a\":1", ""}, /* it could be the beginning of 12 */
+        {"{\"b\":{\"a\":1,\"c\":x}}", ""},
+        {"{\"b\":x,\"a\":1}", ""},
+        {"[{\"a\":1},x]", ""},
+        {"{", ""},
+        {"  ", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct slice text = slice_from_string(cases[i].text);
+        struct json_error error;
+        EXPECT(!json_validate(text, &error));
+        struct slice value = json_member_before(text, error.offset, SLICE("a"));
+        EXPECT(slice_equal_string(value, cases[i].value));
+    }
+}

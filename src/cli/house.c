@@ -7,7 +7,7 @@
  *   open the shard          replays the journal; leases of earlier lives come back
  *   open the doors          SQS, then the lines, the gateway and the board
  *   run                     until a signal: not ready, doors stop, workers finish, the rest goes back
- *   take it down            the other way round
+ *   take it down            the other way round; what workers have left behind is ended, too
  */
 #include "cli/house_parts.h"
 
@@ -266,6 +266,7 @@ static void close_house(struct house *house) {
     board_close(house->board);
     sqs_close(house->sqs);
     runtime_close(house->runtime);
+    if (house->runtime != NULL) runtime_end_this_life(house->env, &house->log, house->mark);
     shard_close(house->shard);
     if (house->files_open) definition_close(&house->files);
     env_run_real(house->env); /* what the servers and the journal's threads still hold */

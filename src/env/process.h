@@ -5,7 +5,7 @@
  * `takt` itself (the hidden command `worker-exec`, process_exec_main below), which asks the kernel
  * for SIGKILL at its parent's death before it becomes the program. What a child leaves behind
  * (its own children) is found by the mark that every child inherits in its environment,
- * TAKT_INSTANCE=<mark>.
+ * TAKT_INSTANCE=<mark>. What both leaves its group and session and clears its environment escapes.
  */
 #ifndef TAKT_ENV_PROCESS_H
 #define TAKT_ENV_PROCESS_H
@@ -61,9 +61,14 @@ void process_pause_output(struct process *process, bool paused);
 
 /* Find every process of this user that carries TAKT_INSTANCE=<mark> in its environment, or whose
  * process group or session leader does, send SIGKILL, and wait until all are gone. Blocking; for
- * the start. This process and its ancestors are spared; a zombie counts as gone. 0 and the number
- * found; -ETIMEDOUT when some are still there after timeout_ms. */
+ * the start and the end. This process and its ancestors are spared; a zombie counts as gone. 0 and
+ * the number found; -ETIMEDOUT when some are still there after timeout_ms. */
 TAKT_MUST_USE int process_end_marked(struct env *env, const char *mark, int64_t timeout_ms,
+                                     uint32_t *found_count);
+
+/* The same for any variable: the whole entry, NAME=VALUE. At least two scans of /proc, about
+ * 4 ms each where some hundred processes run. */
+TAKT_MUST_USE int process_end_having(struct env *env, const char *entry, int64_t timeout_ms,
                                      uint32_t *found_count);
 
 /* `takt worker-exec PARENT_PID PROGRAM [ARG…]`: the body of that hidden command; argc and argv are

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* process_marked.c -- ends what an earlier takt left behind.
+/* process_marked.c -- ends what takt, or a worker, left behind.
  *
  * takt's children die with it, but their own children do not. They are known by the mark in their
  * environment; or, when they have cleaned it, by the group or session of a process that has it.
@@ -26,12 +26,13 @@
 
 #define ANCESTORS_MAX 256u
 #define MARK_BYTES_MAX 256u
+#define ENTRY_BYTES_MAX (sizeof "TAKT_INSTANCE=" + MARK_BYTES_MAX) /* with the zero */
 #define ROUND_WAIT_MS_MAX 16
 #define QUIET_ROUNDS 2
 
 struct hunt {
     struct env *env;
-    char entry[sizeof "TAKT_INSTANCE=" + MARK_BYTES_MAX];
+    char entry[ENTRY_BYTES_MAX];
     pid_t spared[ANCESTORS_MAX]; /* this process and its ancestors */
     uint32_t spared_count;
     pid_t *found; /* each of them once; a dead leader's group and session are still known by it */
@@ -219,12 +220,20 @@ static int hunt_until(struct hunt *hunt, struct mono_time deadline) {
 
 int process_end_marked(struct env *env, const char *mark, int64_t timeout_ms,
                        uint32_t *found_count) {
+    char entry[ENTRY_BYTES_MAX];
     CHECK(mark[0] != '\0' && strlen(mark) <= MARK_BYTES_MAX);
+    snprintf(entry, sizeof entry, "TAKT_INSTANCE=%s", mark);
+    return process_end_having(env, entry, timeout_ms, found_count);
+}
+
+int process_end_having(struct env *env, const char *entry, int64_t timeout_ms,
+                       uint32_t *found_count) {
+    CHECK(strchr(entry, '=') != NULL && strlen(entry) < ENTRY_BYTES_MAX);
     *found_count = 0;
     struct hunt *hunt = env_alloc(env, sizeof *hunt);
     if (hunt == NULL) return -ENOMEM;
     hunt->env = env;
-    snprintf(hunt->entry, sizeof hunt->entry, "TAKT_INSTANCE=%s", mark);
+    snprintf(hunt->entry, sizeof hunt->entry, "%s", entry);
     int rc = 0;
     hunt->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (hunt->proc_fd < 0) rc = -errno;

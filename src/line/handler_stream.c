@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 
 #define EXIT_DO_NOT_RESTART 125
 
@@ -93,6 +94,14 @@ static void answer_words(struct task *task, struct slice raw,
     arena_close(&arena);
 }
 
+static void take_broken(struct task *task, const struct json_error *error) {
+    char words[128];
+    int count = snprintf(words, sizeof words, "the answer is not JSON: %s at byte %zu",
+                         error->message, error->offset);
+    CHECK(count > 0 && (size_t)count < sizeof words);
+    task_fail(task, slice_from(words, (size_t)count));
+}
+
 static void take_answer(struct task *task, const struct stream_answer *answer) {
     switch (answer->kind) {
     case STREAM_OUTPUT: task_complete(task, answer->value, false); break;
@@ -103,6 +112,7 @@ static void take_answer(struct task *task, const struct stream_answer *answer) {
         task_fail(task, SLICE("the handler's answer has none of output, outputs (an object), error "
                               "and reject"));
         break;
+    case STREAM_BROKEN: take_broken(task, &answer->error); break;
     case STREAM_LOG: CHECK_UNREACHABLE();
     }
 }
@@ -111,11 +121,8 @@ static void take_line(struct worker *worker, struct slice line) {
     struct stream_answer answer = stream_line_read(line);
     struct task *task = NULL;
     if (answer.kind != STREAM_LOG) task = worker_find_task(worker, answer.id);
-    if (task == NULL) {
-        worker_log_line(worker, line);
-    } else {
-        take_answer(task, &answer);
-    }
+    if (task == NULL || answer.kind == STREAM_BROKEN) worker_log_line(worker, line);
+    if (task != NULL) take_answer(task, &answer);
 }
 
 /* A line in several pieces is put together in worker->out. False: it is too long. */

@@ -22,6 +22,11 @@ struct runtime;
 TAKT_MUST_USE int runtime_end_earlier_lives(struct env *env, const struct log *log,
                                             const char *directory, char *mark);
 
+/* After runtime_close, and before the journal is closed (its lock keeps the next takt on this folder
+ * away): what carries the mark and has left its worker's process group is killed and waited for, at
+ * most a few seconds. What does not end is said in the log; the next start meets it again. */
+void runtime_end_this_life(struct env *env, const struct log *log, const char *mark);
+
 struct runtime_options {
     struct shard *shard;                  /* kept */
     const struct definition_files *files; /* kept */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* runtime_lives.c -- nothing of an earlier takt on this data folder lives on: what was started from
- * it carries the folder's mark, in its environment.
+/* runtime_lives.c -- nothing that a takt on this data folder has started outlives it, or is at
+ * least gone before the next one begins: it carries the folder's mark, in its environment.
  *
  * The mark is drawn once and kept in the file `mark`: 32 hexadecimal digits and a newline. A torn
  * or damaged one is drawn anew: nothing can have been started with it, for it is used only when it
@@ -16,6 +16,7 @@
 #define MARK_RANDOM_BYTES 16u
 #define MARK_DIGITS (2u * MARK_RANDOM_BYTES)
 #define END_MS_MAX 20000
+#define END_THIS_MS_MAX 2000 /* at a stop, which somebody waits for */
 
 _Static_assert(MARK_DIGITS < RUNTIME_MARK_BYTES, "a mark is a string");
 
@@ -85,4 +86,18 @@ int runtime_end_earlier_lives(struct env *env, const struct log *log, const char
                    (unsigned)found_count, directory);
     }
     return rc;
+}
+
+void runtime_end_this_life(struct env *env, const struct log *log, const char *mark) {
+    uint32_t found_count = 0;
+    int rc = process_end_marked(env, mark, END_THIS_MS_MAX, &found_count);
+    if (rc < 0) {
+        log_printf(log, LOG_WARNING,
+                   "processes that workers had left do not end (%u were found): %s; the next start "
+                   "on this folder tries again",
+                   (unsigned)found_count, strerror(-rc));
+    } else if (found_count > 0) {
+        log_printf(log, LOG_INFO, "ended %u processes that workers had left",
+                   (unsigned)found_count);
+    }
 }

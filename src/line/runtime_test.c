@@ -167,6 +167,98 @@ TEST(runtime_ends_what_takes_too_long) {
     runtime_kit_close(kit);
 }
 
+/* A child in a session of its own, whose id is in the file `name`; then, in another file, whether it
+ * is alive. */
+#define LEAVE(name)                                                                                \
+    "setsid sleep 600 > /dev/null 2>&1 < /dev/null & child=$!\n"                                   \
+    "until [ \"$(cut -d' ' -f5 /proc/$child/stat)\" = $child ]; do :; done\n"                      \
+    "echo $child > " name "\n"
+#define LOOK(name)                                                                                 \
+    "if read -r _ _ state _ 2> /dev/null < /proc/$(cat " name ")/stat && [ $state != Z ]\n"        \
+    "then echo alive > " name ".found; else echo gone > " name ".found; fi\n"
+
+static void expect_found(struct runtime_kit *kit, struct broker_ref job, const char *name,
+                         const char *expected) {
+    EXPECT_INT(runtime_kit_job(kit, job).state, JOB_DONE);
+    EXPECT_STRING(runtime_kit_file(kit, name), expected);
+}
+
+/* What a dead or slow worker has started outside of its group is gone before its message comes
+ * again; what one left that came to its end may live, and goes with takt. */
+TEST(runtime_ends_what_a_dead_worker_left) {
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_script(
+        kit, "killed",
+        "#!/bin/sh\nif [ ! -e one ]; then\n" LEAVE("one") "kill -KILL $$\nfi\n" LOOK("one"));
+    runtime_kit_script(
+        kit, "slow",
+        "#!/bin/sh\nif [ ! -e two ]; then\n" LEAVE("two") "sleep 600\nfi\n" LOOK("two"));
+    runtime_kit_script(kit, "stream",
+                       STREAM("if [ ! -e three ]; then\n" LEAVE("three") "exit 3\nfi\n" LOOK(
+                           "three") ANSWER("1")));
+    runtime_kit_script(kit, "well", "#!/bin/sh\n" LEAVE("four") LOOK("four"));
+    runtime_kit_start(kit, "line: left\n"
+                           "defaults: { retry: { attempts: 9, backoff: 1ms..2ms } }\n"
+                           "stations:\n"
+                           "  killed: { exec: ./killed }\n"
+                           "  slow: { exec: ./slow, timeout: 500ms }\n"
+                           "  stream: { stream: ./stream }\n"
+                           "  well: { exec: ./well }\n");
+    struct broker_ref killed = runtime_kit_order(kit, "killed", SLICE("1"));
+    struct broker_ref slow = runtime_kit_order(kit, "slow", SLICE("1"));
+    struct broker_ref stream = runtime_kit_order(kit, "stream", SLICE("1"));
+    struct broker_ref well = runtime_kit_order(kit, "well", SLICE("1"));
+    runtime_kit_until(kit, runtime_kit_all_done);
+    expect_found(kit, killed, "one.found", "gone\n");
+    expect_found(kit, slow, "two.found", "gone\n");
+    expect_found(kit, stream, "three.found", "gone\n");
+    expect_found(kit, well, "four.found", "alive\n");
+    uint64_t pid;
+    const char *text = runtime_kit_file(kit, "four");
+    EXPECT(slice_to_u64(slice_trim(slice_from_string(text)), 4194304, &pid));
+    EXPECT(!is_gone((pid_t)pid));
+    runtime_end_this_life(kit->env, &kit->log, kit->mark);
+    EXPECT(is_gone((pid_t)pid));
+    EXPECT_INT(runtime_kit_logged(kit, "that workers had left"), 1);
+    runtime_kit_close(kit);
+}
+
+/* A line that names the message and is not JSON is a failure at once, in the words of the reader
+ * of JSON; without a message's id it is a line for the log. */
+TEST(runtime_fails_broken_answers_at_once) {
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_script(kit, "broken",
+                       STREAM("printf '{\"id\":\"999\",\"output\":NaN}\\n'\n" ANSWER("NaN")));
+    runtime_kit_start(kit, "line: broken\nstations:\n"
+                           "  broken: { stream: ./broken, retry: { attempts: 2, backoff: 1ms..2ms "
+                           "} }\n");
+    struct broker_ref job = runtime_kit_order(kit, "broken", SLICE("1"));
+    runtime_kit_until(kit, runtime_kit_all_done);
+    expect_error(kit, job, JOB_FAILED, "the answer is not JSON: a value is missing at byte 19");
+    struct runtime_step steps[RUNTIME_KIT_STEPS_MAX];
+    EXPECT_INT(runtime_kit_steps(kit, job, steps), 2);
+    EXPECT_INT(runtime_kit_station(kit, "broken").deaths, 0);
+    EXPECT_INT(runtime_kit_logged(kit, "broken/1 | {\"id\":\"999\",\"output\":NaN}"), 2);
+    runtime_kit_close(kit);
+}
+
+/* Control bytes, a zero among them, do not cut off what a handler says. */
+TEST(runtime_keeps_words_with_control_bytes) {
+    struct runtime_kit *kit = runtime_kit_open();
+    runtime_kit_script(kit, "oven",
+                       "#!/bin/sh\nprintf 'the\\000oven\\033is\\ttoo\\nhot' >&2; exit $1\n");
+    runtime_kit_start(kit, "line: oven\ndefaults: { retry: { attempts: 1 } }\nstations:\n"
+                           "  oven: { exec: [./oven, '3'] }\n"
+                           "  card: { exec: [./oven, '65'] }\n");
+    struct broker_ref first = runtime_kit_order(kit, "oven", SLICE("1"));
+    struct broker_ref second = runtime_kit_order(kit, "card", SLICE("1"));
+    runtime_kit_until(kit, runtime_kit_all_done);
+    expect_error(kit, first, JOB_FAILED, "exited with 3: the oven is\ttoo\nhot");
+    expect_error(kit, second, JOB_REJECTED, "the oven is\ttoo\nhot");
+    EXPECT_INT(runtime_kit_logged(kit, "oven/1 | the oven is too"), 1);
+    runtime_kit_close(kit);
+}
+
 /* A worker that dies with a message gives it back at once, and another does it. */
 TEST(runtime_gives_back_what_a_dead_worker_held) {
     struct runtime_kit *kit = runtime_kit_open();

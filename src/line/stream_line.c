@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "line/stream_line.h"
 
-#include "base/json.h"
-
 #include <inttypes.h>
 
 static void write_base64(struct buffer *out, struct slice bytes) {
@@ -62,6 +60,15 @@ static bool read_id(struct slice raw, uint64_t *id) {
     return slice_to_u64(raw, UINT64_MAX, id);
 }
 
+/* A handler that prints NaN or half a character has answered all the same: waiting for more would
+ * only end in a timeout that says nothing. */
+static struct stream_answer read_broken(struct slice line, const struct json_error *error) {
+    struct stream_answer answer = {.kind = STREAM_LOG, .error = *error};
+    struct slice id = json_member_before(line, error->offset, SLICE("id"));
+    if (read_id(id, &answer.id)) answer.kind = STREAM_BROKEN;
+    return answer;
+}
+
 struct stream_answer stream_line_read(struct slice line) {
     static const struct {
         const char *name;
@@ -75,7 +82,8 @@ struct stream_answer stream_line_read(struct slice line) {
     struct stream_answer answer = {.kind = STREAM_LOG};
     struct slice object = json_trim(line);
     if (object.count == 0 || object.bytes[0] != '{') return answer;
-    if (!json_validate(object, NULL)) return answer;
+    struct json_error error;
+    if (!json_validate(line, &error)) return read_broken(line, &error);
     if (!read_id(json_member(object, SLICE("id")), &answer.id)) return answer;
 
     answer.kind = STREAM_WRONG;

@@ -8,12 +8,13 @@
  * its parts, which become spaces.
  *
  * From the worker: {"id":"7","output":…} or {"id":"7","outputs":{…}}, {"id":"7","error":…},
- * {"id":"7","reject":…}. Whatever else it says is a line for the log.
+ * {"id":"7","reject":…}. A line that names a message and then is not JSON is an answer too, a wrong
+ * one. Whatever else it says is a line for the log.
  */
 #ifndef TAKT_LINE_STREAM_LINE_H
 #define TAKT_LINE_STREAM_LINE_H
 
-#include "base/buffer.h"
+#include "base/json.h"
 
 #define STREAM_LINE_BYTES_MAX (33u * 1024 * 1024)
 
@@ -36,12 +37,14 @@ enum stream_answer_kind {
     STREAM_OUTPUTS, /* value: an object from stations to values */
     STREAM_ERROR,
     STREAM_REJECT,
-    STREAM_WRONG, /* names a message but says nothing about it, or `outputs` that is no object */
+    STREAM_WRONG,  /* names a message but says nothing about it, or `outputs` that is no object */
+    STREAM_BROKEN, /* names a message, and is not JSON: `error` */
 };
 struct stream_answer {
     enum stream_answer_kind kind;
     uint64_t id;
-    struct slice value; /* raw, of the line */
+    struct slice value;      /* raw, of the line */
+    struct json_error error; /* STREAM_BROKEN: its offset is the line's */
 };
 
 /* line: borrowed, without its newline. */

@@ -79,7 +79,6 @@ TEST(stream_line_reads_answers) {
         {"{\"id\":\"-7\",\"output\":1}", STREAM_LOG, NULL},
         {"{\"id\":[7],\"output\":1}", STREAM_LOG, NULL},
         {"{\"output\":1}", STREAM_LOG, NULL},
-        {"{\"id\":\"7\",\"output\":1", STREAM_LOG, NULL},
         {"[7]", STREAM_LOG, NULL},
         {"baking", STREAM_LOG, NULL},
         {"", STREAM_LOG, NULL},
@@ -89,5 +88,39 @@ TEST(stream_line_reads_answers) {
         EXPECT_INT(answer.kind, cases[i].kind);
         if (answer.kind != STREAM_LOG) EXPECT_INT(answer.id, 7);
         if (cases[i].value != NULL) EXPECT(slice_equal_string(answer.value, cases[i].value));
+    }
+}
+
+/* What names a message and then is not JSON is a wrong answer, and says what is wrong and where; if
+ * it is wrong before its id is whole, nobody knows whose it is. */
+TEST(stream_line_reads_broken_answers) {
+    static const struct {
+        const char *line;
+        enum stream_answer_kind kind;
+        size_t offset;
+    } cases[] = {
+        {"{\"id\": \"7\", \"output\": NaN}", STREAM_BROKEN, 22},
+        {"{\"id\": 7, \"output\": [1, Infinity]}", STREAM_BROKEN, 24},
+        {" {\"id\":\"7\",\"output\":\"\\ud83d\"}", STREAM_BROKEN, 21},
+        {"{\"id\":\"7\",\"output\":\"\xff\"}", STREAM_BROKEN, 20},
+        {"{\"id\":\"7\",\"output\":1", STREAM_BROKEN, 20},
+        {"{\"id\":\"7\",\"output\":1} x", STREAM_BROKEN, 22},
+        {"{\"id\":\"7\"}}", STREAM_BROKEN, 10},
+        {"{\"output\":{\"a\":[1,\"},\\\"\"]},\"id\":\"7\",\"error\":-}", STREAM_BROKEN, 45},
+        {"{\"output\":NaN,\"id\":\"7\"}", STREAM_LOG, 0},
+        {"{\"output\":{\"id\":\"7\",\"a\":NaN}}", STREAM_LOG, 0},
+        {"{\"id\":\"7", STREAM_LOG, 0},
+        {"{\"id\":7", STREAM_LOG, 0},
+        {"{\"id\":\"seven\",\"output\":NaN}", STREAM_LOG, 0},
+        {"{", STREAM_LOG, 0},
+        {"[{\"id\":\"7\",\"output\":NaN}", STREAM_LOG, 0},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct stream_answer answer = stream_line_read(slice_from_string(cases[i].line));
+        EXPECT_INT(answer.kind, cases[i].kind);
+        if (answer.kind != STREAM_BROKEN) continue;
+        EXPECT_INT(answer.id, 7);
+        EXPECT_INT(answer.error.offset, cases[i].offset);
+        EXPECT(answer.error.message[0] != '\0');
     }
 }

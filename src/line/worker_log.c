@@ -24,18 +24,22 @@ static bool take_turn(struct station *station, struct mono_time now) {
     return false;
 }
 
+/* What moves the cursor, colours the terminal or ends a string is not for takt's log and reasons. */
+static void show_controls_as_spaces(char *bytes, size_t count, bool keeps_lines) {
+    for (size_t i = 0; i < count; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        bool is_kept = keeps_lines && (byte == '\n' || byte == '\t');
+        if ((byte < ' ' || byte == 0x7f) && !is_kept) bytes[i] = ' ';
+    }
+}
+
 void worker_log_line(struct worker *worker, struct slice line) {
     line = slice_trim(line);
     if (line.count == 0 || !take_turn(worker->station, worker_now(worker))) return;
     char text[sizeof worker->log.line];
     size_t count = line.count < sizeof text ? line.count : sizeof text;
-    for (size_t i = 0; i < count; i++) {
-        /* What moves the cursor or colours the terminal is not for takt's log. */
-        unsigned char byte = (unsigned char)line.bytes[i];
-        bool is_shown = byte >= ' ' && byte != 0x7f;
-        text[i] = line.bytes[i];
-        if (!is_shown) text[i] = ' ';
-    }
+    memcpy(text, line.bytes, count);
+    show_controls_as_spaces(text, count, false);
     log_printf(station_runtime(worker->station)->log, LOG_INFO, "%s | %.*s%s", worker->name,
                (int)count, text, line.count > count ? " …" : "");
 }
@@ -58,6 +62,7 @@ static void keep_tail(struct worker_log *log, struct slice bytes) {
         log->tail_count -= gone;
     }
     memcpy(log->tail + log->tail_count, bytes.bytes, bytes.count);
+    show_controls_as_spaces(log->tail + log->tail_count, bytes.count, true);
     log->tail_count += bytes.count;
 }
 
