@@ -122,7 +122,7 @@ for line in sys.stdin:
         value = {"nan": float("nan"), "infinity": -float("inf"), "half": "\\ud83d"}[body["value"]]
         say(id=task["id"], output=[value])
     elif do == "not UTF-8":
-        sys.stdout.buffer.write(b'{"id": "%s", "output": "\xff"}\n' % task["id"].encode())
+        sys.stdout.buffer.write(b'{"id": "%s", "output": "\\xff"}\\n' % task["id"].encode())
         sys.stdout.flush()
     elif do == "none":
         say(id=task["id"], otuput=1)
