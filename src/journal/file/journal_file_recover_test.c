@@ -216,6 +216,100 @@ TEST(recovery_finds_damage_across_segments) {
     kit_end(kit);
 }
 
+static void swap_segments(const struct kit *kit, uint64_t a, uint64_t b) {
+    char paths[3][160];
+    kit_segment_file(kit, a, paths[0]);
+    kit_segment_file(kit, b, paths[1]);
+    kit_file(kit, "between", paths[2]);
+    EXPECT_INT(rename(paths[0], paths[2]), 0);
+    EXPECT_INT(rename(paths[1], paths[0]), 0);
+    EXPECT_INT(rename(paths[2], paths[1]), 0);
+}
+
+/* Two segments whose names were swapped hold no batch that counts, and are damage all the same,
+ * wherever they stand: before the first batch, in the middle, at the end. */
+TEST(recovery_finds_segments_with_swapped_names) {
+    struct kit *kit = kit_make();
+    EXPECT_INT(kit_open(kit), 0);
+    for (int i = 0; i < 10; i++) kit_commit(kit, 800 * 1024);
+    kit_close(kit);
+    EXPECT(kit_has_segment(kit, 3) && !kit_has_segment(kit, 5));
+    uint64_t newest = kit_has_segment(kit, 4) ? 4 : 3;
+    for (uint64_t first = 1; first < newest; first++) {
+        swap_segments(kit, first, first + 1);
+        kit->said[0] = '\0';
+        EXPECT_INT(kit_replay(kit), -EBADMSG);
+        EXPECT(strstr(kit->said, "journal: damage in 000000000000000") != NULL);
+        kit_close(kit);
+        swap_segments(kit, first, first + 1);
+    }
+    EXPECT_INT(kit_replay(kit), 0);
+    EXPECT_INT(kit->replayed_count, 10);
+    kit_close(kit);
+
+    swap_segments(kit, 1, 2);
+    kit->options.accept_damage = true;
+    EXPECT_INT(kit_open(kit), 0);
+    EXPECT_INT(kit->replayed_count, 0);
+    kit_commit(kit, 20);
+    kit_close(kit);
+    kit->options.accept_damage = false;
+    EXPECT_INT(kit_open(kit), 0);
+    EXPECT_INT(kit->replayed_count, 1);
+    kit_end(kit);
+}
+
+/* Zeros where the batches of the first of two segments were are damage too: the second one got its
+ * name after the first batch was durable. */
+TEST(recovery_finds_a_log_without_a_batch) {
+    for (int no_sync = 0; no_sync < 2; no_sync++) {
+        struct kit *kit = kit_make();
+        kit->options.no_sync = no_sync == 1;
+        EXPECT_INT(kit_open(kit), 0);
+        kit_settle(kit);
+        kit_close(kit);
+        EXPECT(kit_has_segment(kit, 2));
+        char zeros[SMALL_COPY] = {0};
+        kit_poke(kit, 1, FILE_SEGMENT_HEADER_BYTES, zeros, sizeof zeros);
+        EXPECT_INT(kit_replay(kit), -EBADMSG);
+        EXPECT(strstr(kit->said, "nothing in it can be read") != NULL);
+        kit_close(kit);
+        kit->options.accept_damage = true;
+        EXPECT_INT(kit_open(kit), 0);
+        kit_end(kit);
+    }
+}
+
+/* A new folder whose making was cut short by a crash, at each step: it starts, and is empty. */
+TEST(recovery_of_a_folder_that_was_just_made) {
+    struct kit *kit = kit_make();
+    EXPECT_INT(kit_replay(kit), 0); /* a segment and a format, nothing else */
+    kit_close(kit);
+    EXPECT(!kit_has_segment(kit, 2));
+    struct kit *never_started = kit_crash(kit, KIT_SEGMENT_BYTES);
+    EXPECT_INT(kit_open(never_started), 0);
+    kit_end(never_started);
+
+    EXPECT_INT(kit_open(kit), 0); /* the first batch is written, segment 2 not yet made */
+    EXPECT(!kit_has_segment(kit, 2));
+    struct kit *torn = kit_crash(kit, KIT_SEGMENT_BYTES);
+    char zeros[FILE_BATCH_HEADER_BYTES] = {0};
+    kit_poke(torn, 1, FILE_SEGMENT_HEADER_BYTES, zeros, sizeof zeros);
+    EXPECT_INT(kit_open(torn), 0);
+    kit_end(torn);
+
+    kit_settle(kit); /* segment 2 is there */
+    EXPECT(kit_has_segment(kit, 2));
+    struct kit *prepared = kit_crash(kit, KIT_SEGMENT_BYTES);
+    kit_poke(prepared, 2, 0, zeros, sizeof zeros); /* its header was on its way */
+    EXPECT_INT(kit_open(prepared), 0);
+    EXPECT_INT(prepared->replayed_count, 0);
+    kit_commit(prepared, 10);
+    EXPECT_INT(prepared->durable, 1);
+    kit_end(prepared);
+    kit_end(kit);
+}
+
 /* A batch whose header and records came to the disk and whose bodies did not is torn. */
 TEST(recovery_verifies_the_bodies_of_the_last_batch) {
     struct kit *kit = make_three_batches();

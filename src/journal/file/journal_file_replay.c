@@ -11,7 +11,8 @@
  * may have brought header and records and not the bodies, so its bodies are verified as well.
  *
  * What a crash can leave at the end, all of it cut off by journal_file_start: nothing new; any mix
- * of old and new bytes in the place of the last batch; a segment that is not ready yet.
+ * of old and new bytes in the place of the last batch; a segment that is not ready yet. Where there
+ * is nothing to read although there must be (find_loss), it is damage.
  */
 #include "base/hash.h"
 #include "journal/file/file_house.h"
@@ -36,6 +37,7 @@ struct replay {
     struct window bodies;
     struct body_ref *refs; /* JOURNAL_RECORD_BODIES_MAX */
     struct file_place place;
+    bool any_batch; /* was found, good or bad */
     journal_replay_fn *fn;
     void *context;
 };
@@ -251,6 +253,38 @@ static bool is_headless(const struct file_place *place) {
     return place->lsn == 0 && place->number > 1;
 }
 
+/* No batch says that something is lost, but the folder does. Segment 1 and its header are durable
+ * before `format`, the first batch of the first start before segment 2 gets its name, each header
+ * before the segment behind it gets its own. So a crash may leave one segment without a batch, and
+ * only the newest without its header. NULL, or what is wrong with *number. */
+static const char *find_loss(const struct replay *replay, uint64_t *number) {
+    const struct file_journal *journal = replay->journal;
+    for (uint32_t i = replay->place.index; i < journal->segments_count; i++) {
+        const struct file_segment *segment = journal->segments[i];
+        bool may_be_bare = i > 0 && i + 1 == journal->segments_count;
+        *number = segment->number;
+        if (!segment->header_valid && !may_be_bare) return "its header is of another segment or none";
+    }
+    *number = replay->place.number;
+    if (!replay->any_batch && journal->segments_count > 1) {
+        return "nothing in it can be read, and there are segments behind it";
+    }
+    return NULL;
+}
+
+static int check_loss(const struct replay *replay) {
+    const struct file_journal *journal = replay->journal;
+    uint64_t number = 0;
+    const char *loss = find_loss(replay, &number);
+    if (loss == NULL) return 0;
+    bool accepted = journal->accept_damage;
+    log_printf(journal->log, accepted ? LOG_WARNING : LOG_ERROR,
+               "journal: damage in %016" PRIx64 ".segment: %s; %s", number, loss,
+               accepted ? "the journal now ends before it, as asked for"
+                        : "takt does not start, unless told to accept the damage");
+    return accepted ? 0 : -EBADMSG;
+}
+
 /* The place is the end: a tail, or damage. */
 static int settle_end(struct replay *replay) {
     struct file_journal *journal = replay->journal;
@@ -262,10 +296,9 @@ static int settle_end(struct replay *replay) {
         scan.found = true;
         scan.found_number = place->number;
     }
-    if (scan.found) {
-        rc = say_damage(replay, &scan);
-        if (rc < 0) return rc;
-    } else if (scan.torn) {
+    rc = scan.found ? say_damage(replay, &scan) : check_loss(replay);
+    if (rc < 0) return rc;
+    if (!scan.found && scan.torn) {
         log_printf(journal->log, LOG_WARNING,
                    "journal: %016" PRIx64 ".segment ends with an unsynced tail at offset %" PRIu64
                    "; it is cut off, nobody was promised what was in it",
@@ -290,6 +323,7 @@ static int replay_all(struct replay *replay) {
     struct found_batch next;
     bool has_next = false;
     int rc = find_batch(replay, &replay->place, &has_next, &batch);
+    replay->any_batch = has_next;
     while (rc == 0 && has_next) {
         /* It may be in the next segment. Were it bad and the place still before it, its own header
          * would seem to vouch for the place. */

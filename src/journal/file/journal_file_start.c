@@ -153,7 +153,10 @@ static int take_over(struct file_journal *journal) {
     }
     journal->lsn_durable = journal->lsn_appended;
     journal->unsynced_number = journal->segments[journal->unsynced_index]->number;
-    return file_write_mark(journal, !journal->no_sync);
+    /* The very first batch is synced even with durability none: replay counts on it as soon as there
+     * is a second segment. */
+    bool is_first = journal->next_number == 1 && journal->next_offset == FILE_SEGMENT_HEADER_BYTES;
+    return file_write_mark(journal, is_first || !journal->no_sync);
 }
 
 int file_start(struct journal *base, journal_durable_fn *on_durable, void *context) {
