@@ -142,15 +142,18 @@ static void submit(struct order *order, const struct route_order *taken, struct 
 
 /* ---- repeat ---- */
 
-/* The header's text, without the quotes that its draft wants and many clients leave out. */
+/* The header's text, without the quotes that its draft wants and many clients leave out; empty if
+ * there is no such header. False: it is there and names nothing, or is too long. */
 static bool read_idempotency_key(const struct http_request *request, struct slice *out) {
-    struct slice text = slice_trim(http_request_header(request, SLICE("idempotency-key")));
+    struct slice name = SLICE("idempotency-key");
+    *out = SLICE_EMPTY;
+    if (!http_request_has_header(request, name)) return true;
+    struct slice text = slice_trim(http_request_header(request, name));
     if (text.count >= 2 && text.bytes[0] == '"' && text.bytes[text.count - 1] == '"') {
         text = slice_from(text.bytes + 1, text.count - 2);
-        if (text.count == 0) return false;
     }
     *out = text;
-    return text.count <= ROUTE_KEY_BYTES_MAX;
+    return text.count > 0 && text.count <= ROUTE_KEY_BYTES_MAX;
 }
 
 /* "POST /orders\nonce\nTEXT": the broker's key is a station's, and takes any bytes. */

@@ -95,6 +95,8 @@ void http_server_close(struct http_server *server);
 
 /* The first header of that name, or an empty slice. */
 struct slice http_request_header(const struct http_request *request, struct slice name);
+/* Is there a header of that name, be its value empty? */
+bool http_request_has_header(const struct http_request *request, struct slice name);
 /* Answer. The request is gone after it. */
 void http_respond(struct http_request *request, const struct http_response *response);
 /* Percent-decode ('+' stays). False for a broken sequence or out of memory. *out may be `text`. */

@@ -2,13 +2,23 @@
 /* server_query.c -- what a handler asks a request. */
 #include "http/server.h"
 
-struct slice http_request_header(const struct http_request *request, struct slice name) {
+static const struct http_header *find_header(const struct http_request *request,
+                                             struct slice name) {
     for (uint32_t i = 0; i < request->headers_count; i++) {
         const struct http_header *header = &request->headers[i];
         if (header->name.count == name.count && slice_equal_ignore_case(header->name, name))
-            return header->value;
+            return header;
     }
-    return SLICE_EMPTY;
+    return NULL;
+}
+
+struct slice http_request_header(const struct http_request *request, struct slice name) {
+    const struct http_header *header = find_header(request, name);
+    return header == NULL ? SLICE_EMPTY : header->value;
+}
+
+bool http_request_has_header(const struct http_request *request, struct slice name) {
+    return find_header(request, name) != NULL;
 }
 
 /* 0 to 15, or -1. */

@@ -42,3 +42,13 @@ TEST(query_parameters_are_found) {
     EXPECT(!http_query_value(&request, SLICE("f"), &out));
     arena_close(&arena);
 }
+
+/* An empty header is there all the same. */
+TEST(an_empty_header_is_told_from_none) {
+    const struct http_header headers[] = {{SLICE("Some-Key"), SLICE("")}, {SLICE("A"), SLICE("b")}};
+    struct http_request request = {.headers = headers, .headers_count = ARRAY_COUNT(headers)};
+    EXPECT(http_request_has_header(&request, SLICE("some-key")));
+    EXPECT_INT(http_request_header(&request, SLICE("some-key")).count, 0);
+    EXPECT(http_request_has_header(&request, SLICE("a")));
+    EXPECT(!http_request_has_header(&request, SLICE("some")));
+}
