@@ -252,7 +252,7 @@ static void note_receive(struct model *model, const struct model_note *note, uin
 static enum broker_result use_visibility(struct model *model, const struct model_note *note,
                                          struct model_message *message, bool holds,
                                          int64_t lease_ms) {
-    if (message == NULL || is_expired(model, message, note->now_ms)) return BROKER_VALUE_INVALID;
+    if (message == NULL || is_expired(model, message, note->now_ms)) return BROKER_MESSAGE_GONE;
     if (!holds) return BROKER_OK;
     int64_t granted_ms = note->now_ms + lease_ms - message->received_ms;
     if (lease_ms > 0 && granted_ms > 12 * 3600 * 1000ll) return BROKER_VALUE_INVALID;

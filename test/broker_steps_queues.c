@@ -393,7 +393,7 @@ static enum broker_result use_receipt(struct harness *harness, enum command_kind
         message->state = VISIBLE;
         message->receives--;
     } else if (kind == COMMAND_VISIBILITY) {
-        if (!is_there || is_expired(steps, message, harness->now_ms)) return BROKER_VALUE_INVALID;
+        if (!is_there || is_expired(steps, message, harness->now_ms)) return BROKER_MESSAGE_GONE;
         if (!holds) return BROKER_OK;
         int64_t granted_ms = harness->now_ms + lease_ms - message->received_ms;
         if (lease_ms > 0 && granted_ms > BROKER_LEASE_MS_MAX) return BROKER_VALUE_INVALID;

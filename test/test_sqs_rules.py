@@ -694,6 +694,24 @@ def test_handles(takt, queue):
     for _ in range(3):  # an old handle deletes, and again is no error
         good(takt, "DeleteMessage", QueueUrl=queue, ReceiptHandle=handle)
     assert attributes(takt, queue)["ApproximateNumberOfMessagesNotVisible"] == "0"
+    gone = (f"Value {second['ReceiptHandle']} for parameter ReceiptHandle is invalid. Reason: "
+            "Message does not exist or is not available for visibility timeout change.")
+    bad(takt, "ChangeMessageVisibility", "InvalidParameterValue", gone, QueueUrl=queue,
+        ReceiptHandle=second["ReceiptHandle"], VisibilityTimeout=1)
+    answer = good(takt, "ChangeMessageVisibilityBatch", QueueUrl=queue, Entries=[
+        {"Id": "a", "ReceiptHandle": second["ReceiptHandle"], "VisibilityTimeout": 1}])
+    assert answer == {"Failed": [{"Id": "a", "SenderFault": True, "Code": "InvalidParameterValue",
+                                  "Message": gone}]}
+
+
+def test_the_longest_time_in_flight(takt, queue):
+    good(takt, "SendMessage", QueueUrl=queue, MessageBody="x")
+    message, = receive(takt, queue)
+    time.sleep(0.1)
+    bad(takt, "ChangeMessageVisibility", "InvalidParameterValue",
+        "Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout "
+        "for the message is beyond the limit [43200 seconds].", QueueUrl=queue,
+        ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=43200)
 
 
 def test_delays(takt, queue):

@@ -5,7 +5,7 @@
  *   current handle      in flight             deleted  changed             visible, uncounted
  *   any handle          visible again         deleted  nothing, OK         nothing, OK
  *   an earlier handle   in flight again       deleted  nothing, OK         nothing, OK
- *   any handle          gone (or elsewhere)   OK       VALUE_INVALID       nothing, OK
+ *   any handle          gone (or elsewhere)   OK       MESSAGE_GONE        nothing, OK
  *   another queue's     -                     HANDLE_INVALID, everywhere
  */
 #include "broker/broker_lines.h"
@@ -149,9 +149,9 @@ static enum broker_result visibility_entry(const struct deciding *deciding,
                                            struct entry *entry, bool *has_effect) {
     int64_t lease_ms = deciding->command->handles.visibility_ms[index];
     if (lease_ms < 0 || lease_ms > BROKER_LEASE_MS_MAX) return BROKER_VALUE_INVALID;
-    if (message == NULL) return BROKER_VALUE_INVALID;
+    if (message == NULL) return BROKER_MESSAGE_GONE;
     const struct queue *queue = message_queue(deciding->broker, message);
-    if (queue_has_expired(queue, message, retention_now_ms(deciding))) return BROKER_VALUE_INVALID;
+    if (queue_has_expired(queue, message, retention_now_ms(deciding))) return BROKER_MESSAGE_GONE;
     if (!holds(deciding, message, index)) return BROKER_OK;
     int64_t received_ms = (int64_t)message->deadline_ms - message->granted_ms;
     int64_t granted_ms = deciding->now_ms + lease_ms - received_ms;

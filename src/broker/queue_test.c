@@ -195,7 +195,7 @@ TEST(queue_retention_ends_messages) {
     harness.now_ms += 1;
     struct receipt other;
     EXPECT_INT(receive(&harness, Q, 1, 5000, &other), 0); /* no advance was needed for that */
-    EXPECT_INT(use(&harness, COMMAND_VISIBILITY, Q, &receipt, 9000), BROKER_VALUE_INVALID);
+    EXPECT_INT(use(&harness, COMMAND_VISIBILITY, Q, &receipt, 9000), BROKER_MESSAGE_GONE);
     harness_settle(&harness);
     EXPECT_INT(view(&harness, Q).counts.expired, 1);
     pass(&harness, 5000);
@@ -291,7 +291,7 @@ TEST(queue_purge_is_swept_in_steps) {
     EXPECT_INT(view(&harness, Q).visible_count + view(&harness, Q).in_flight_count, 0);
     send(&harness, Q, 3, -1);
     EXPECT_INT(use(&harness, COMMAND_DELETE, Q, &receipt, 0), BROKER_OK);
-    EXPECT_INT(use(&harness, COMMAND_VISIBILITY, Q, &receipt, 1000), BROKER_VALUE_INVALID);
+    EXPECT_INT(use(&harness, COMMAND_VISIBILITY, Q, &receipt, 1000), BROKER_MESSAGE_GONE);
     for (int i = 0; broker_has_sweep(harness.broker); i++) {
         EXPECT(i < 10);
         (void)harness_carry(&harness, harness.next_lsn, 300);

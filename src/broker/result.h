@@ -19,6 +19,8 @@
       "Too many messages are in flight in this queue.")                                            \
     X(VALUE_INVALID, "InvalidParameterValue", "InvalidParameterValue", 400,                        \
       "A value is not valid.")                                                                     \
+    X(MESSAGE_GONE, "InvalidParameterValue", "InvalidParameterValue", 400,                         \
+      "The message does not exist or is not available for visibility timeout change.")             \
     X(TOO_LARGE, "InvalidParameterValue", "InvalidParameterValue", 400,                            \
       "The message is larger than the queue takes.")                                               \
     X(UNSUPPORTED, "UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400,     \

@@ -19,6 +19,7 @@ struct batch *batch_open(struct sqs_call *call, struct slice queue_url, const st
         return NULL;
     }
     batch->call = call;
+    batch->entries = NULL;
     batch->count = count;
     for (uint32_t i = 0; i < count; i++) {
         batch->ids[i] = ids[i];
@@ -94,6 +95,7 @@ void batch_answer(struct batch *batch, const struct broker_answer *answer, batch
     for (uint32_t place = 0; place < batch->commanded_count; place++) {
         struct sqs_fault *fault = &batch->faults[batch->places[place]];
         enum broker_result result = answer->send.results[place];
+        if (fault->type != NULL) continue;
         if (result == BROKER_TOO_LARGE) {
             sqs_message_fail_too_large(call->sqs, batch->queue, fault);
         } else if (!sqs_is_good(result)) {

@@ -10,6 +10,7 @@ struct batch {
     struct sqs_call *call;
     struct slice queue;
     struct slice result_element; /* what an entry that succeeded is called where lists name them */
+    const void *entries;         /* the action's own */
     uint32_t count;
     struct slice ids[BROKER_BATCH_MAX];
     struct sqs_fault faults[BROKER_BATCH_MAX];
@@ -28,7 +29,8 @@ struct batch *batch_open(struct sqs_call *call, struct slice queue_url, const st
 bool batch_add(struct batch *batch, uint32_t entry);
 /* Nothing of it is in a command: answer without one. */
 void batch_answer_faults(struct batch *batch);
-/* After the command: its results and what was refused before. write may be NULL. */
+/* After the command: its results and what was refused before. A fault that the action has set by
+ * then keeps its words. write may be NULL. */
 void batch_answer(struct batch *batch, const struct broker_answer *answer, batch_write_fn *write,
                   const void *context);
 

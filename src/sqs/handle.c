@@ -24,6 +24,23 @@ static bool read_handle(const struct sqs_call *call, const struct handle_input *
     return sqs_fail_result(fault, BROKER_HANDLE_INVALID, slice_from(words, (size_t)count));
 }
 
+/* A no to a handle that was sound; false: it needs no words but its own. */
+static bool fail_in_words(enum broker_result result, const struct handle_input *input,
+                          struct sqs_fault *fault) {
+    if (result == BROKER_MESSAGE_GONE) {
+        sqs_fail(fault, SQS_ERROR_PARAMETER_VALUE,
+                 "Value %.*s for parameter ReceiptHandle is invalid. Reason: Message does not "
+                 "exist or is not available for visibility timeout change.",
+                 SLICE_ARGS(sqs_excerpt(input->receipt_handle)));
+    } else if (result == BROKER_VALUE_INVALID) { /* the value alone was looked at before */
+        sqs_fail(fault, SQS_ERROR_PARAMETER_VALUE,
+                 "Value %lld for parameter VisibilityTimeout is invalid. Reason: Total "
+                 "VisibilityTimeout for the message is beyond the limit [43200 seconds].",
+                 (long long)input->visibility_timeout.value);
+    }
+    return fault->type != NULL;
+}
+
 static void on_answer(void *context, const struct broker_answer *answer) {
     struct sqs_call *call = context;
     enum broker_result result = answer->result;
@@ -33,7 +50,12 @@ static void on_answer(void *context, const struct broker_answer *answer) {
     } else if (sqs_is_good(result)) {
         sqs_answer_nothing(call);
     } else {
-        sqs_refuse_result(call, result, answer->detail);
+        struct sqs_fault fault = sqs_fault_none(sqs_call_arena(call));
+        if (fail_in_words(result, call->state, &fault)) {
+            sqs_refuse(call, &fault);
+        } else {
+            sqs_refuse_result(call, result, answer->detail);
+        }
     }
 }
 
@@ -52,6 +74,13 @@ void handle_run(struct sqs_call *call, const struct handle_input *input, enum co
         sqs_refuse_durable(call, &fault);
         return;
     }
+    struct handle_input *kept = arena_take(sqs_call_arena(call), sizeof *kept);
+    if (kept == NULL) {
+        sqs_refuse_result(call, BROKER_NO_MEMORY, NULL);
+        return;
+    }
+    *kept = *input;
+    call->state = kept;
     int64_t visibility_ms = input->visibility_timeout.value * 1000;
     struct command command = {.kind = kind,
                               .handles = {.queue = queue,
@@ -66,7 +95,13 @@ static void on_batch_answer(void *context, const struct broker_answer *answer) {
     if (call->request == NULL) {
         sqs_call_end(call);
     } else {
-        batch_answer(call->state, answer, NULL, NULL);
+        struct batch *batch = call->state;
+        const struct handle_input *entries = batch->entries;
+        for (uint32_t i = 0; sqs_is_good(answer->result) && i < batch->commanded_count; i++) {
+            uint32_t entry = batch->places[i];
+            fail_in_words(answer->send.results[i], &entries[entry], &batch->faults[entry]);
+        }
+        batch_answer(batch, answer, NULL, NULL);
     }
 }
 
@@ -99,6 +134,7 @@ void handle_run_batch(struct sqs_call *call, const struct handle_batch_input *in
         batch_open(call, input->queue_url, ids, input->entries.count, request_kind);
     if (batch == NULL) return;
     batch->result_element = result_element;
+    batch->entries = entries;
 
     struct receipt receipts[BROKER_BATCH_MAX];
     int64_t visibility_ms[BROKER_BATCH_MAX];
