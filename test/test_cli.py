@@ -181,6 +181,14 @@ def test_queue_create_list_and_delete(takt):
     assert names == ["plain"]
     new_queue(takt, "plain", "--visibility", "90s")  # the same again is fine
     cli(takt, "queue", "create", "plain", "--visibility", "91s", code=FAILED)
+    for size, bytes_count in [("1KiB", 1024), ("256KiB", 262144), ("1MiB", 1048576)]:
+        new_queue(takt, "sized", "--max-message", size)
+        _, answer = takt.sqs("GetQueueAttributes", QueueUrl="sized", AttributeNames=["All"])
+        assert answer["Attributes"]["MaximumMessageSize"] == str(bytes_count)
+        cli(takt, "queue", "delete", "sized", "--yes")
+    for size in ["1KB", "1.5MiB", "KiB", "-1", ""]:
+        cli(takt, "queue", "create", "sized", f"--max-message={size}", code=USAGE, says="256KiB")
+    cli(takt, "queue", "create", "sized", "--max-message", "2MiB", code=FAILED)
     cli(takt, "queue", "create", "no good name", code=FAILED)
     cli(takt, "queue", "create", "plain2", "--visibility", "90", code=USAGE, says="unit")
     cli(takt, "queue", "create", "plain2", "--dead", "nowhere", code=FAILED)
@@ -296,7 +304,7 @@ def test_job_show_tells_rejects_failures_and_where_it_waits(takt):
     till = os.path.join(os.path.dirname(takt.folder), "till.well")
     with open(till, "w", encoding="utf-8"):
         pass
-    assert cli(takt, "queue", "redrive", "shop_till_dead")[0] == "1 messages sent back\n"
+    assert cli(takt, "queue", "redrive", "shop_till_dead")[0] == "1 message sent back\n"
     wait_until(lambda: "of line shop: done" in cli(takt, "job", "show", "F-1")[0], 10, "revived")
     os.unlink(till)
 
@@ -398,8 +406,8 @@ def test_check_of_a_good_and_of_no_file(takt, tmp_path):
     folder = os.path.dirname(takt.folder)
     done = alone("check", os.path.join(folder, "line.yaml"))
     assert (done.returncode, done.stderr) == (OK, "")
-    assert done.stdout == "line shop: 2 stations, 1 routes, 2 queues: fine\n" \
-                          "line other: 1 stations, 0 routes, 0 queues: fine\n"
+    assert done.stdout == "line shop: 2 stations, 1 route, 2 queues: fine\n" \
+                          "line other: 1 station, 0 routes, 0 queues: fine\n"
     shutil.copy(os.path.join(folder, "line.yaml"), tmp_path / "line.yaml")
     done = alone("check", str(tmp_path / "line.yaml"), str(tmp_path / "none.yaml"))
     assert (done.returncode, done.stdout) == (BAD_INPUT, "")

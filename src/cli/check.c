@@ -13,6 +13,11 @@ static const struct option options_table[] = {
 
 #define CHECK_TEXT_BYTES_MAX (16u * 1024 * 1024)
 
+/* "1 queue", "2 queues" */
+static void print_count(struct buffer *text, uint32_t count, const char *thing) {
+    buffer_printf(text, "%u %s%s", count, thing, count == 1 ? "" : "s");
+}
+
 static void print_text(struct env *env, const struct definition_files *files, bool explain) {
     struct buffer text;
     buffer_open(&text, &env->allocator, CHECK_TEXT_BYTES_MAX);
@@ -21,11 +26,16 @@ static void print_text(struct env *env, const struct definition_files *files, bo
         if (explain) {
             definition_explain(definition, &text);
         } else if (definition->name != NULL) {
-            buffer_printf(&text, "line %s: %u stations, %u routes, %u queues: fine\n",
-                          definition->name, definition->stations_count, definition->routes_count,
-                          definition->queues_count);
+            buffer_printf(&text, "line %s: ", definition->name);
+            print_count(&text, definition->stations_count, "station");
+            buffer_append_string(&text, ", ");
+            print_count(&text, definition->routes_count, "route");
+            buffer_append_string(&text, ", ");
+            print_count(&text, definition->queues_count, "queue");
+            buffer_append_string(&text, ": fine\n");
         } else {
-            buffer_printf(&text, "%u queues: fine\n", definition->queues_count);
+            print_count(&text, definition->queues_count, "queue");
+            buffer_append_string(&text, ": fine\n");
         }
     }
     (void)fwrite(text.bytes, 1, text.count, stdout);

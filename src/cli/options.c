@@ -118,19 +118,42 @@ bool options_has(const struct options *options, const char *name) {
     return value != NULL && strcmp(value, "no") != 0 && strcmp(value, "0") != 0;
 }
 
+/* The digits that `text` begins with, and what stands behind them. */
+static bool read_number(const char *text, uint64_t max, uint64_t *number, struct slice *unit) {
+    struct slice all = slice_from_string(text);
+    size_t digits = 0;
+    while (digits < all.count && all.bytes[digits] >= '0' && all.bytes[digits] <= '9') digits++;
+    *unit = slice_skip(all, digits);
+    return slice_to_u64(slice_from(text, digits), max, number);
+}
+
 bool options_duration(const char *text, int64_t *ms) {
     static const struct {
         const char *unit;
         int64_t ms;
     } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    struct slice all = slice_from_string(text);
-    size_t digits = 0;
-    while (digits < all.count && all.bytes[digits] >= '0' && all.bytes[digits] <= '9') digits++;
+    struct slice unit;
     uint64_t number = 0;
-    if (!slice_to_u64(slice_from(text, digits), 100000, &number)) return false;
+    if (!read_number(text, 100000, &number, &unit)) return false;
     for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
-        if (!slice_equal_string(slice_skip(all, digits), units[i].unit)) continue;
+        if (!slice_equal_string(unit, units[i].unit)) continue;
         *ms = (int64_t)number * units[i].ms;
+        return true;
+    }
+    return false;
+}
+
+bool options_size(const char *text, uint64_t *bytes_count) {
+    static const struct {
+        const char *unit;
+        uint64_t bytes_count;
+    } units[] = {{"", 1}, {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+    struct slice unit;
+    uint64_t number = 0;
+    if (!read_number(text, UINT32_MAX, &number, &unit)) return false;
+    for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
+        if (!slice_equal_string(unit, units[i].unit)) continue;
+        *bytes_count = number * units[i].bytes_count;
         return true;
     }
     return false;

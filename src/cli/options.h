@@ -36,5 +36,7 @@ const char *options_value(const struct options *options, const char *name);
 bool options_has(const struct options *options, const char *name);
 /* "250ms", "5s", "2m", "6h", "7d" to milliseconds. */
 TAKT_MUST_USE bool options_duration(const char *text, int64_t *ms);
+/* "2048", "2048B", "256KiB", "1MiB", "1GiB" to bytes. */
+TAKT_MUST_USE bool options_size(const char *text, uint64_t *bytes_count);
 
 #endif

@@ -17,7 +17,7 @@ static const struct option create_options[] = {
     {"retention", "DURATION", "how long a message is kept", NULL},
     {"delay", "DURATION", "how long a new message waits", NULL},
     {"wait", "DURATION", "how long an empty receive waits", NULL},
-    {"max-message", "BYTES", "the largest message", NULL},
+    {"max-message", "SIZE", "the largest message: bytes, or as 256KiB", NULL},
     {"dead", "QUEUE", "where messages go that were received too often", NULL},
     {"dead-after", "COUNT", "…after so many receives", "10"},
     SUBCOMMAND_END,

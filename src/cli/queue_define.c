@@ -44,6 +44,19 @@ static bool add_seconds(struct buffer *out, const struct options *options, const
     return true;
 }
 
+static bool add_max_message(struct buffer *out, const struct options *options) {
+    const char *text = options_value(options, "max-message");
+    if (text == NULL) return true;
+    uint64_t bytes_count = 0;
+    if (!options_size(text, &bytes_count)) {
+        fprintf(stderr,
+                "takt queue create: --max-message needs bytes, or a size as 256KiB, not %s\n", text);
+        return false;
+    }
+    buffer_printf(out, "\"MaximumMessageSize\":\"%llu\",", (unsigned long long)bytes_count);
+    return true;
+}
+
 static void add_redrive(struct buffer *out, const struct options *options) {
     const char *dead = options_value(options, "dead");
     if (dead == NULL) return;
@@ -69,13 +82,8 @@ int queue_create(struct client *client, const struct options *options) {
     if (add_seconds(&request, options, "visibility", "VisibilityTimeout") &&
         add_seconds(&request, options, "retention", "MessageRetentionPeriod") &&
         add_seconds(&request, options, "delay", "DelaySeconds") &&
-        add_seconds(&request, options, "wait", "ReceiveMessageWaitTimeSeconds")) {
-        const char *bytes = options_value(options, "max-message");
-        if (bytes != NULL) {
-            buffer_append_string(&request, "\"MaximumMessageSize\":");
-            json_write_string(&request, slice_from_string(bytes));
-            buffer_append_string(&request, ",");
-        }
+        add_seconds(&request, options, "wait", "ReceiveMessageWaitTimeSeconds") &&
+        add_max_message(&request, options)) {
         add_redrive(&request, options);
         if (request.count > empty) request.count--; /* the last comma */
         buffer_append_string(&request, "}}");
@@ -130,6 +138,6 @@ int queue_redrive(struct client *client, const struct options *options) {
         moved += client_number(client_body(client), "moved");
         if (json_type(json_member(client_body(client), SLICE("more"))) != JSON_TRUE) break;
     }
-    printf("%lld messages sent back\n", (long long)moved);
+    printf("%lld message%s sent back\n", (long long)moved, moved == 1 ? "" : "s");
     return CLI_OK;
 }
