@@ -50,7 +50,8 @@ static bool add_max_message(struct buffer *out, const struct options *options) {
     uint64_t bytes_count = 0;
     if (!options_size(text, &bytes_count)) {
         fprintf(stderr,
-                "takt queue create: --max-message needs bytes, or a size as 256KiB, not %s\n", text);
+                "takt queue create: --max-message needs bytes, or a size as 256KiB, not %s\n",
+                text);
         return false;
     }
     buffer_printf(out, "\"MaximumMessageSize\":\"%llu\",", (unsigned long long)bytes_count);

@@ -114,10 +114,10 @@ TEST(gateway_refuses_in_words) {
     expect(&kit, "POST /anything/%zz", "", "{}", 400, "percent-encoded", NULL);
     expect(&kit, "POST /orders", "Content-Type: text/plain\r\nIdempotency-Key: \"\"\r\n", ORDER,
            400, "1 to 256", NULL);
-    expect(&kit, "POST /orders", "Content-Type: text/plain\r\nIdempotency-Key:\r\n", ORDER,
-           400, "1 to 256", NULL);
-    expect(&kit, "POST /orders", "Content-Type: text/plain\r\nIdempotency-Key:  \r\n", ORDER,
-           400, "1 to 256", NULL);
+    expect(&kit, "POST /orders", "Content-Type: text/plain\r\nIdempotency-Key:\r\n", ORDER, 400,
+           "1 to 256", NULL);
+    expect(&kit, "POST /orders", "Content-Type: text/plain\r\nIdempotency-Key:  \r\n", ORDER, 400,
+           "1 to 256", NULL);
     expect(&kit, "GET /jobs/7", "", "", 404, "there is no such job", NULL);
     expect(&kit, "GET /jobs/00000000000000000000000000000000", "", "", 404, "no such job", NULL);
     expect(&kit, "GET /jobs/00000000000000000000000000000000/result", "", "", 404, "no such", NULL);

@@ -152,7 +152,10 @@ struct file_journal {
 
     /* Room, as it was when last asked. */
     uint64_t segments_possible; /* how many more the file system and bytes_max allow */
+    uint64_t bytes_free;        /* of the file system */
     struct mono_time room_asked;
+    bool intake_refused;         /* said so, and not yet that it goes on */
+    size_t intake_refused_bytes; /* the largest record of those */
 
     /* Carrying. trim_lsn counts; trim_wanted will as soon as trim_after is durable; trim_later is
      * what was asked for meanwhile. */

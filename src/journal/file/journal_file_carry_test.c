@@ -202,6 +202,39 @@ TEST(room_has_three_marks) {
     kit_end(kit);
 }
 
+static uint32_t said_count(const struct kit *kit, const char *words) {
+    uint32_t count = 0;
+    for (const char *at = strstr(kit->said, words); at != NULL; at = strstr(at + 1, words)) count++;
+    return count;
+}
+
+/* The operator hears once that intake is refused, with the room there is and what is kept, and once
+ * that it goes on; small records that still fit in between say nothing. */
+TEST(refused_intake_is_said_once) {
+    struct kit *kit = kit_make();
+    kit->options.bytes_max = 8ull * KIT_SEGMENT_BYTES;
+    EXPECT_INT(kit_open(kit), 0);
+    kit->said[0] = '\0';
+    for (int round = 1; round <= 2; round++) {
+        (void)fill_up(kit, JOURNAL_FOR_INTAKE);
+        for (int i = 0; i < 20; i++) {
+            EXPECT_INT(kit_append_for(kit, JOURNAL_FOR_INTAKE, BODY), -ENOSPC);
+            EXPECT_INT(kit_append_for(kit, JOURNAL_FOR_INTAKE, 10), 0);
+            kit_settle(kit);
+        }
+        EXPECT_INT(said_count(kit, "refused from now on"), round);
+        EXPECT_INT(said_count(kit, "are taken"), round - 1);
+        journal_trim(kit->journal, kit->durable);
+        kit_settle(kit);
+        EXPECT_INT(kit_append_for(kit, JOURNAL_FOR_DRAIN, 10), 0); /* whoever asks next */
+        EXPECT_INT(said_count(kit, "are taken"), round);
+    }
+    EXPECT(strstr(kit->said, "MiB free, of which the last 64 MiB are never used") != NULL);
+    EXPECT(strstr(kit->said, "(it may have 32 MiB in all)") != NULL);
+    EXPECT(strstr(kit->said, "segments of 4 MiB, of which the last 2 are kept") != NULL);
+    kit_end(kit);
+}
+
 /* Short of room, carrying is wanted below the usual threshold, as long as it frees something. */
 TEST(carrying_begins_earlier_when_room_is_short) {
     struct kit *kit = kit_make();

@@ -263,7 +263,8 @@ static const char *find_loss(const struct replay *replay, uint64_t *number) {
         const struct file_segment *segment = journal->segments[i];
         bool may_be_bare = i > 0 && i + 1 == journal->segments_count;
         *number = segment->number;
-        if (!segment->header_valid && !may_be_bare) return "its header is of another segment or none";
+        if (!segment->header_valid && !may_be_bare)
+            return "its header is of another segment or none";
     }
     *number = replay->place.number;
     if (!replay->any_batch && journal->segments_count > 1) {
