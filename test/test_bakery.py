@@ -97,6 +97,16 @@ def read_until(terminal, words, seconds):
 
 
 @only_release
+def test_make_run_ends_when_nobody_reads_it_any_more(tmp_path):
+    with subprocess.Popen([RUN], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          env=environment(tmp_path, CI="true")) as script:
+        script.stdout.readline()
+        script.stdout.close()
+        script.wait(60)
+    assert marked_processes(tmp_path) == []
+
+
+@only_release
 def test_make_run_on_a_terminal_goes_on_until_ctrl_c(tmp_path):
     pid, terminal = pty.fork()
     if pid == 0:

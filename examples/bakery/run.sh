@@ -16,6 +16,7 @@ rm -f "$ready"
 takt=$!
 trap 'kill "$takt" 2>/dev/null || true; wait "$takt" 2>/dev/null || true' EXIT
 trap 'exit 0' TERM HUP
+trap 'exit 141' PIPE # who read the output has gone: takt goes too
 # Ctrl-C has reached takt too, and a second signal would cut its workers' work short.
 trap 'trap - EXIT; echo; wait "$takt" || true; exit 0' INT
 
