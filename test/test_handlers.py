@@ -75,7 +75,7 @@ stations:
 ---
 line: wip
 stations:
-  first: { exec: /bin/cat, workers: 2, next: second }
+  first: { exec: /bin/cat, workers: 2, wip_limit: 20, next: second }
   second: { exec: /bin/cat, wip_limit: 2, workers: 1 }
 """
 
