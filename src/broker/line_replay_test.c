@@ -4,6 +4,7 @@
 #include "broker_steps_lines.h"
 #include "test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -47,4 +48,51 @@ TEST(lines_are_the_same_after_a_replay) {
         if (all.records_seen[kind] == 0) fprintf(stderr, "record %s\n", record_rows[kind].name);
         EXPECT(all.records_seen[kind] > 0);
     }
+}
+
+struct scarce { /* the n-th allocation from now on fails, and all that follow */
+    struct allocator system;
+    uint32_t left;
+};
+
+static void *scarce_resize(void *context, void *memory, size_t bytes_count) {
+    struct scarce *scarce = context;
+    if (bytes_count > 0 && scarce->left == 0) return NULL;
+    if (bytes_count > 0) scarce->left--;
+    return scarce->system.resize(scarce->system.context, memory, bytes_count);
+}
+
+/* True: there was memory for all of it. */
+static bool replay_with(const struct harness *harness, uint32_t allocations) {
+    struct scarce scarce = {allocator_system(), allocations};
+    struct allocator allocator = {scarce_resize, &scarce};
+    struct broker_options options = harness->options;
+    options.allocator = &allocator;
+    struct broker *broker = broker_open(&options);
+    if (broker == NULL) return false;
+    broker_replay_begin(broker);
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < harness->entries_count; i++) {
+        const struct harness_entry *entry = &harness->entries[i];
+        rc = broker_apply(broker, entry->lsn, slice_from(entry->record, entry->record_bytes),
+                          entry->refs, entry->refs_count);
+    }
+    char words[256];
+    if (rc == 0) rc = broker_replay_end(broker, words, sizeof words);
+    EXPECT(rc == 0 || rc == -ENOMEM);
+    broker_close(broker);
+    return rc == 0;
+}
+
+/* Wherever memory runs out during a replay, it is said so. */
+TEST(a_line_s_replay_without_memory_is_refused) {
+    struct harness harness;
+    harness_open(&harness, 3);
+    (void)line_steps_open(&harness);
+    for (uint32_t i = 0; i < 400; i++) harness_run(&harness, line_steps, LINE_STEPS_COUNT);
+    uint32_t allocations = 0;
+    while (!replay_with(&harness, allocations)) allocations++;
+    EXPECT(allocations > 20);
+    line_steps_close(&harness);
+    harness_close(&harness);
 }

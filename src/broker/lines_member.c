@@ -247,6 +247,8 @@ static void piece_weigh(struct broker *broker, const struct message *message, in
 void piece_enter(struct broker *broker, uint32_t slot) {
     const struct message *message = message_at(broker, slot);
     const struct piece *piece = message_piece(broker, message);
+    /* Replay has run out of memory on the way to its place: all of this is thrown away. */
+    if (broker->replay_result != 0) return;
     CHECK(message->place != PLACE_NONE);
     job_list_add(broker, job_at(broker, piece->job), slot);
     if (message->place == PLACE_LEASED) {
