@@ -58,7 +58,10 @@ uint32_t attempt_shorten(const struct sim_options *options, struct report *repor
     for (shorter.steps_max = 1; shorter.steps_max < steps_max; shorter.steps_max++) {
         if (!attempt(&shorter, report)) break;
     }
-    shorter.steps_max = shorter.steps_max < steps_max ? shorter.steps_max : steps_max;
-    (void)attempt(&shorter, report);
+    /* A run that is cut ends otherwise than one that goes on: only the whole one may show it. */
+    if (shorter.steps_max == steps_max && attempt(&shorter, report)) {
+        (void)attempt(options, report);
+        return report->step;
+    }
     return shorter.steps_max;
 }

@@ -45,7 +45,17 @@
     X(CARRY_DELAYED_LOST, "forget a delayed message when carrying")                                \
     X(CARRY_QUEUE_LOST, "forget a queue when carrying")                                            \
     X(REPLAY_SKIPS_DELETE, "forget deletes at recovery")                                           \
-    X(REPLAY_SKIPS_ADVANCE, "forget at recovery that time has passed")
+    X(REPLAY_SKIPS_ADVANCE, "forget at recovery that time has passed")                             \
+    /* the broker: lines */                                                                        \
+    X(OUTPUT_LOST, "lose the last output of a hand-off")                                           \
+    X(OUTPUT_TWICE, "send an output of a hand-off twice")                                          \
+    X(INPUT_KEPT, "answer a hand-off and keep the input")                                          \
+    X(FAIL_UNCOUNTED, "take a failed attempt for a returned one")                                  \
+    X(ONCE_FORGOTTEN, "start a second job under one key")                                          \
+    X(STRANGER_TAKEN, "take an answer from a worker whose lease is lost")                          \
+    X(KIT_EARLY, "let a kit come before its last part")                                            \
+    X(ROLL_STUCK, "forget the rest of a large split")                                              \
+    X(REPLAY_SKIPS_LEASE, "forget leases at recovery")
 /* clang-format on */
 
 enum fault {

@@ -48,9 +48,10 @@ static void print(const struct totals *totals, double seconds) {
     printf("%llu seeds in %.0f s: %.1f h simulated, %llu steps, %llu lives, all promises kept\n",
            (unsigned long long)totals->seeds, seconds, (double)totals->ns / 3.6e12,
            (unsigned long long)totals->steps, (unsigned long long)totals->lives);
-    printf("%llu records, %llu replayed, %llu trimmed, %llu answers\n",
+    printf("%llu records, %llu replayed, %llu trimmed, %llu answers, %llu jobs, %llu kits\n",
            (unsigned long long)totals->records, (unsigned long long)totals->replayed,
-           (unsigned long long)totals->trimmed, (unsigned long long)totals->answers);
+           (unsigned long long)totals->trimmed, (unsigned long long)totals->answers,
+           (unsigned long long)totals->jobs, (unsigned long long)totals->kits);
     for (uint32_t i = 0; i < MISHAPS_COUNT; i++) {
         printf("  %-26s %llu\n", mishap_words((enum mishap)i),
                (unsigned long long)totals->mishaps[i]);

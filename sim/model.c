@@ -32,7 +32,7 @@ struct undo { /* behind the bytes that were there */
 };
 
 /* About to change these bytes of the model. */
-static void touch(struct model *model, void *bytes, size_t count) {
+void model_touch(struct model *model, void *bytes, size_t count) {
     struct undo undo = {model->lsn, (uint64_t)((char *)bytes - (char *)model), count};
     EXPECT(model->undo_count + count + sizeof undo <= sizeof model->undo);
     memcpy(model->undo + model->undo_count, bytes, count);
@@ -51,17 +51,17 @@ void model_rewind(struct model *model, uint64_t lsn) {
 }
 
 static struct model_queue *change_queue(struct model *model, uint32_t queue) {
-    touch(model, &model->queues[queue], sizeof model->queues[queue]);
+    model_touch(model, &model->queues[queue], sizeof model->queues[queue]);
     return &model->queues[queue];
 }
 
 static struct model_message *change(struct model *model, struct model_message *message) {
-    touch(model, message, sizeof *message);
+    model_touch(model, message, sizeof *message);
     return message;
 }
 
 static struct model_counts *change_all(struct model *model) {
-    touch(model, &model->all, sizeof model->all);
+    model_touch(model, &model->all, sizeof model->all);
     return &model->all;
 }
 
@@ -378,7 +378,10 @@ void model_note(struct model *model, const struct model_note *note) {
     if (kind == COMMAND_HOLD_RETENTION && note->lsn != 0) {
         change_all(model)->hold_until_ms = note->now_ms + BROKER_HOLD_MS;
     }
-    if (notes[kind] == NULL) return;
+    if (notes[kind] == NULL) {
+        model_note_line(model, note);
+        return;
+    }
     uint32_t queue = model_find_queue(model, queue_name(note->command));
     if (queue == MODEL_QUEUES) return; /* a station's */
     if (note->answer->result == BROKER_NO_MEMORY) {

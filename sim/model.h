@@ -14,6 +14,9 @@
 
 #define MODEL_QUEUES 5u
 #define MODEL_MESSAGES_MAX 8192u
+#define MODEL_JOBS_MAX 512u
+#define MODEL_LEASES_MAX 256u
+#define MODEL_STATIONS 4u /* see model_line.c */
 #define MODEL_UNDO_BYTES (8u * 1024 * 1024)
 
 enum model_state { MODEL_GONE, MODEL_VISIBLE, MODEL_DELAYED, MODEL_IN_FLIGHT };
@@ -45,6 +48,39 @@ struct model_queue {
     struct queue_counts counts;
 };
 
+struct model_job {
+    uint64_t number;
+    uint8_t id[16];
+    uint32_t once;    /* which key; 0: none */
+    uint64_t request; /* hash */
+    bool is_opened;   /* its split is */
+    uint32_t outputs; /* of the split */
+    uint32_t handed;  /* of these, arrived at the join */
+    uint32_t dead;
+    bool is_rejected;
+    uint64_t kit; /* the message that is its kit; 0: none was seen */
+    bool is_done; /* the kit is */
+};
+
+struct model_lease {
+    uint64_t message; /* 0: free */
+    uint64_t session;
+    uint64_t job;
+    uint32_t station;
+    uint32_t attempt;
+};
+
+struct model_session {
+    uint64_t number; /* 0: free */
+    uint32_t station;
+};
+
+struct model_line {
+    uint32_t jobs_count;
+    uint32_t attempts_max;
+    enum missing_policy missing;
+};
+
 struct model_counts { /* what changes as a whole */
     uint32_t messages_count;
     uint32_t living_count;
@@ -59,8 +95,12 @@ struct model {
     struct model_queue queues[MODEL_QUEUES];
     struct model_counts all;
     struct model_message messages[MODEL_MESSAGES_MAX]; /* by number */
-    uint64_t lsn;                                      /* of what is being noted */
-    size_t undo_count;                                 /* bytes */
+    struct model_line line;
+    struct model_job jobs[MODEL_JOBS_MAX];
+    struct model_lease leases[MODEL_LEASES_MAX];
+    struct model_session sessions[MODEL_LEASES_MAX];
+    uint64_t lsn;      /* of what is being noted */
+    size_t undo_count; /* bytes */
     char undo[MODEL_UNDO_BYTES];
 };
 
@@ -79,6 +119,10 @@ void model_close(struct model *model);
 uint32_t model_find_queue(const struct model *model, struct slice name); /* MODEL_QUEUES: none */
 const struct model_message *model_find(const struct model *model, uint64_t number);
 void model_note(struct model *model, const struct model_note *note);
+/* model_line.c: the part of model_note that is about lines. */
+void model_note_line(struct model *model, const struct model_note *note);
+/* These bytes of the model are about to be changed. */
+void model_touch(struct model *model, void *bytes, size_t count);
 /* The records after this one never were. */
 void model_rewind(struct model *model, uint64_t lsn);
 void model_compare(struct model *model, const struct broker *broker);

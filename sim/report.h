@@ -18,7 +18,7 @@ struct report {
     uint64_t answers;  /* released to clients and workers */
     uint64_t trimmed;  /* records that a recovery did not need any more */
     uint64_t kits;     /* given to workers */
-    uint64_t jobs;     /* ended */
+    uint64_t jobs;     /* started, and all of them have ended */
     int64_t ns;        /* simulated */
     uint64_t mishaps[MISHAPS_COUNT];
     char words[512]; /* what was wrong, or "" */

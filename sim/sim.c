@@ -149,7 +149,11 @@ static void step_carry(struct sim *sim) {
 static void one_step(struct sim *sim) {
     uint32_t at = sim_below(sim, 100);
     if (at < 55) {
-        clients_step(sim);
+        if (sim->has_line && sim_below(sim, 2) == 0) {
+            workers_step(sim);
+        } else {
+            clients_step(sim);
+        }
     } else if (at < 85) {
         step_turns(sim);
     } else if (at < 91) {
@@ -176,6 +180,7 @@ static void stop(struct sim *sim) {
         report_fail(sim->report, "%llu bytes are not given back", (unsigned long long)left);
     }
     clients_forget(sim);
+    workers_forget(sim);
 }
 
 static void power_cut(struct sim *sim) {
@@ -186,6 +191,7 @@ static void power_cut(struct sim *sim) {
     sim->machine->is_starting = false;
     sim->shard = NULL;
     clients_forget(sim);
+    workers_forget(sim);
 }
 
 /* Until the power goes, by a long jump, or takt stops. */
@@ -231,6 +237,7 @@ static void last_life(struct sim *sim) {
     clients_check_idle(sim);
     check_now(sim);
     clients_drain(sim);
+    workers_drain(sim);
     check_now(sim);
     stop(sim);
     (void)start(sim, true);
@@ -243,6 +250,10 @@ static void choose_fate(struct sim *sim) {
     struct dice *dice = &sim->machine->dice;
     sim->kinds = dice_next(dice);
     sim->crash_one_in = dice_below(dice, 4) == 0 ? 0 : 10 + dice_below(dice, 80);
+    sim->has_line = dice_below(dice, 2) == 0;
+    sim->attempts_max = 1 + dice_below(dice, 3);
+    sim->wip_limit = dice_below(dice, 3) == 0 ? 3 : 0;
+    sim->missing = (enum missing_policy)dice_below(dice, 3);
     sim->big_one_in = dice_below(dice, 3) == 0 ? 2 : 12;
     if (dice_below(dice, 4) == 0) sim->luck.write = 100 + dice_below(dice, 300);
     if (dice_below(dice, 4) == 0) sim->luck.sync = 100 + dice_below(dice, 300);
@@ -273,6 +284,7 @@ void sim_run(const struct sim_options *options, struct report *report) {
     while (report->step < steps_max) one_life(sim, steps_max);
     last_life(sim);
 
+    report->jobs = sim->model->line.jobs_count;
     report->ns = sim->machine->mono_ns;
     machine_mix(sim->machine, disk_hash(sim->machine->disk));
     report->trace = sim->machine->trace;

@@ -18,6 +18,8 @@
 #define SIM_REQUESTS_MAX 48u
 #define SIM_RECEIPTS_MAX 96u
 #define SIM_GIVEN_MAX 8192u
+#define SIM_SESSIONS_MAX 8u
+#define SIM_TASKS_MAX 48u
 #define SIM_BODY_BYTES_MAX (256u * 1024)
 
 struct sim_options {
@@ -36,8 +38,16 @@ struct sim_capture {
     uint64_t rest; /* the newest record that the answer rests on */
 };
 
+struct sim;
+struct sim_request;
+typedef void sim_then_fn(struct sim *sim, const struct sim_request *request,
+                         const struct broker_answer *answer);
+
 struct sim_request { /* on its way */
     struct sim *sim;
+    sim_then_fn *then; /* NULL: nothing follows */
+    struct broker_ref session;
+    struct broker_ref message;
     bool is_used;
     bool is_bound; /* what will be answered is known */
     enum command_kind kind;
@@ -65,6 +75,19 @@ struct sim_read { /* a client reads a body */
     bool is_used;
     uint64_t checksum;
     uint32_t count;
+};
+
+struct sim_session {
+    struct broker_ref ref; /* number 0: free */
+    uint32_t station;
+    bool is_ending;
+};
+
+struct sim_task {              /* in a worker's hands */
+    struct broker_ref message; /* number 0: free */
+    struct broker_ref session;
+    uint32_t station;
+    bool is_kit;
 };
 
 struct sim {
@@ -100,6 +123,12 @@ struct sim {
     struct sim_given given[SIM_GIVEN_MAX];
     uint32_t given_count;
     struct sim_read reads[SIM_REQUESTS_MAX];
+    bool has_line;
+    uint32_t attempts_max;
+    uint32_t wip_limit;
+    enum missing_policy missing;
+    struct sim_session sessions[SIM_SESSIONS_MAX];
+    struct sim_task tasks[SIM_TASKS_MAX];
     uint64_t tokens;
     char body[SIM_BODY_BYTES_MAX];
 };
@@ -114,12 +143,21 @@ void sim_applied(struct sim *sim, const struct broker *broker, uint64_t lsn);
 void sim_replayed(struct sim *sim, const struct broker *broker);
 
 /* clients.c */
+/* `about`: queue, then, session and message are looked at. */
+void clients_submit(struct sim *sim, const struct command *command,
+                    const struct sim_request *about);
 void clients_step(struct sim *sim);
 void clients_forget(struct sim *sim); /* takt has gone: nobody is answered any more */
 /* Nothing is left to be done now: who can be answered has been. */
 void clients_check_idle(struct sim *sim);
 /* Every queue is emptied. */
 void clients_drain(struct sim *sim);
+
+/* workers.c */
+void workers_step(struct sim *sim);
+void workers_forget(struct sim *sim);
+/* Every handler answers: then every job ends. */
+void workers_drain(struct sim *sim);
 
 static inline uint32_t sim_below(struct sim *sim, uint32_t end) {
     return dice_below(&sim->machine->dice, end);

@@ -10,6 +10,7 @@
 #include "broker/broker_lines.h"
 #include "broker/broker_message.h"
 #include "broker/broker_queue.h"
+#include "broker/lines_member.h"
 
 void __real_broker_decide(const struct broker *broker, const struct command *command,
                           const struct broker_given *given, struct broker_decision *decision);
@@ -38,6 +39,7 @@ struct tampered {
     struct command command;
     struct broker_given given;
     struct command_send_entry entries[BROKER_BATCH_MAX];
+    struct command_output outputs[2];
 };
 
 static void tamper_send(struct sim *sim, struct tampered *tampered) {
@@ -49,7 +51,49 @@ static void tamper_send(struct sim *sim, struct tampered *tampered) {
     for (uint32_t i = 0; i < send->entries_count; i++) tampered->entries[i].delay_ms = 0;
 }
 
+static void tamper_complete(struct sim *sim, struct tampered *tampered) {
+    struct command_complete *complete = &tampered->command.complete;
+    enum fault fault = sim->machine->fault;
+    if (fault == FAULT_OUTPUT_LOST && complete->outputs_count > 0) complete->outputs_count--;
+    if (fault != FAULT_OUTPUT_TWICE || complete->outputs_count != 1) return;
+    tampered->outputs[0] = tampered->outputs[1] = complete->outputs[0];
+    complete->outputs = tampered->outputs;
+    complete->outputs_count = 2;
+}
+
+/* Under the lease that the message has now. */
+static void tamper_stranger(struct sim *sim, struct tampered *tampered) {
+    const struct broker *broker = shard_broker(sim->shard);
+    struct command_complete *complete = &tampered->command.complete;
+    const struct message *message = thing_find(broker, THING_MESSAGE, complete->message);
+    if (message == NULL || message->place != PLACE_LEASED) return;
+    const struct session *session = session_at(broker, piece_at(broker, message->piece)->session);
+    complete->session =
+        (struct broker_ref){session->thing.number, piece_at(broker, message->piece)->session};
+}
+
+static void tamper_line(struct sim *sim, struct tampered *tampered) {
+    struct command *command = &tampered->command;
+    switch (sim->machine->fault) {
+    case FAULT_OUTPUT_LOST:
+    case FAULT_OUTPUT_TWICE:
+        if (command->kind == COMMAND_COMPLETE) tamper_complete(sim, tampered);
+        break;
+    case FAULT_STRANGER_TAKEN:
+        if (command->kind == COMMAND_COMPLETE) tamper_stranger(sim, tampered);
+        break;
+    case FAULT_FAIL_UNCOUNTED:
+        if (command->kind == COMMAND_FAIL) command->kind = COMMAND_RETURN;
+        break;
+    case FAULT_ONCE_FORGOTTEN:
+        if (command->kind == COMMAND_JOB_START) command->job_start.once = SLICE_EMPTY;
+        break;
+    default: break;
+    }
+}
+
 static void tamper_before(struct sim *sim, struct tampered *tampered) {
+    tamper_line(sim, tampered);
     switch (sim->machine->fault) {
     case FAULT_SEND_CUT:
     case FAULT_DELAY_FORGOTTEN:
@@ -73,13 +117,15 @@ static void tamper_before(struct sim *sim, struct tampered *tampered) {
 static bool is_undone(enum fault fault, enum command_kind kind) {
     return (fault == FAULT_DELETE_UNDONE && kind == COMMAND_DELETE) ||
            (fault == FAULT_PURGE_SKIPPED && kind == COMMAND_QUEUE_PURGE) ||
-           (fault == FAULT_CHANGE_UNDONE && kind == COMMAND_VISIBILITY);
+           (fault == FAULT_CHANGE_UNDONE && kind == COMMAND_VISIBILITY) ||
+           (fault == FAULT_INPUT_KEPT && kind == COMMAND_COMPLETE) ||
+           (fault == FAULT_ROLL_STUCK && kind == COMMAND_ROLL_DEAL);
 }
 
 /* The answer promises what the command asked for. */
 static void tamper_after(struct sim *sim, const struct command *asked,
                          const struct command *decided, struct broker_decision *decision) {
-    if (is_undone(sim->machine->fault, asked->kind)) {
+    if (is_undone(sim->machine->fault, asked->kind) && decision->answer.result == BROKER_OK) {
         buffer_clear(&decision->record);
         decision->bodies_count = 0;
     }
@@ -131,10 +177,23 @@ static void forget_carried(struct sim *sim, struct broker *broker, uint64_t lsn)
     *is_forgotten = message != NULL && message->place == PLACE_DELAYED;
 }
 
+/* A split that waits for one more waits no longer. */
+static void hurry_kits(struct broker *broker) {
+    const struct pool *splits = &broker->pools[THING_SPLIT];
+    for (uint32_t slot = pool_next_taken(splits, 0); slot != BROKER_NONE;
+         slot = pool_next_taken(splits, slot + 1)) {
+        if (split_at(broker, slot)->living_count != 1) continue;
+        split_at(broker, slot)->living_count = 0;
+        split_touch(broker, slot);
+    }
+}
+
 static void tamper_applied(struct sim *sim, struct broker *broker, uint64_t lsn) {
     if (!sim->has_pending) return;
     if (sim->pending.kind == COMMAND_CARRY) forget_carried(sim, broker, lsn);
     if (sim->pending.kind == COMMAND_RECEIVE) tamper_received(sim, broker);
+    bool is_hand_off = sim->pending.kind == COMMAND_COMPLETE;
+    if (sim->machine->fault == FAULT_KIT_EARLY && is_hand_off) hurry_kits(broker);
     if (sim->machine->fault == FAULT_DELETE_UNCOUNTED && sim->pending.kind == COMMAND_DELETE) {
         struct queue *queue = queue_find(broker, sim->pending.handles.queue);
         if (queue != NULL && queue->counts.deleted > 0) queue->counts.deleted--;
@@ -146,7 +205,8 @@ static bool is_skipped(const struct sim *sim, struct slice record) {
     enum fault fault = sim->machine->fault;
     uint8_t kind = (uint8_t)record.bytes[0];
     return (fault == FAULT_REPLAY_SKIPS_DELETE && kind == RECORD_DELETE) ||
-           (fault == FAULT_REPLAY_SKIPS_ADVANCE && kind == RECORD_ADVANCE);
+           (fault == FAULT_REPLAY_SKIPS_ADVANCE && kind == RECORD_ADVANCE) ||
+           (fault == FAULT_REPLAY_SKIPS_LEASE && kind == RECORD_LEASE);
 }
 
 int __wrap_broker_apply(struct broker *broker, uint64_t lsn, struct slice record,
