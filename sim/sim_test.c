@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define SEEDS 24u
+#define SEEDS 12u
 
 /* Every promise holds with these seeds, whatever breaks. */
 TEST(sim_fixed_seeds_keep_every_promise) {
