@@ -119,9 +119,11 @@ def test_second_signal_stops_at_once_and_leaves_no_process(tmp_path):
 
 def test_a_stop_leaves_nothing_that_has_left_its_group(tmp_path):
     line = tmp_path / "line.yaml"
+    # The shell waits until its child has really left the group: with the group it would be killed.
+    leave = "setsid /bin/sh -c '': >left; exec sleep 500'' >&- 2>&- & " \
+            "while [ ! -e left ]; do sleep 0.01; done; cat"
     line.write_text("line: left\ngateway: { POST /orders: { to: work } }\nstations:\n"
-                    "  work: { exec: [/bin/sh, -c, 'setsid sleep 500 >&- 2>&- & cat'] }\n",
-                    encoding="utf-8")
+                    f"  work: {{ exec: [/bin/sh, -c, '{leave}'] }}\n", encoding="utf-8")
     with Takt(tmp_path, line) as takt:
         _, headers, _ = takt.gateway("POST", "/orders", "{}")
         takt.ended(headers["Location"], "done")
