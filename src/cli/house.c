@@ -79,12 +79,6 @@ static void on_signal(void *context, int signal) {
 
 static void say_ready(struct house *house) {
     int64_t now_ns = house->env->ops->now_mono(house->env).ns;
-    int rc = house_write_ready_file(house);
-    if (rc < 0) {
-        (void)fail(house, rc, "cannot write the ready file");
-        end_at_once(house);
-        return;
-    }
     log_printf(&house->log, LOG_INFO,
                "ready after %lld ms: queues http://%s, board http://%s%s%s, data in %s%s",
                (long long)((now_ns - house->started.ns) / 1000000),
@@ -95,6 +89,11 @@ static void say_ready(struct house *house) {
                house->options->no_sync || house->options->ephemeral
                    ? " (durability: none, a crash of the machine loses messages)"
                    : "");
+    /* Last: who waits for the file finds everything done, the line above too. */
+    int rc = house_write_ready_file(house);
+    if (rc == 0) return;
+    (void)fail(house, rc, "cannot write the ready file");
+    end_at_once(house);
 }
 
 static void on_lines_ready(void *context, enum broker_result result, const char *words) {
