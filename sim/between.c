@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define PACE_MIN 2000u /* what is wanted is to happen soon */
+
 static struct between *between_from(struct journal *journal) {
     return CONTAINER_OF(journal, struct between, journal);
 }
@@ -52,11 +54,17 @@ static int replay(struct journal *journal, journal_replay_fn *fn, void *context)
 
 /* ---- commits ---------------------------------------------------------------------------------- */
 
-static void on_durable(void *context, uint64_t lsn, int result) {
-    struct between *between = context;
+/* The old end goes as soon as all that was appended before trim was called is durable. */
+static void trim_if_durable(struct between *between) {
+    if (between->trim_next == 0 || between->durable < between->trim_after) return;
+    between->trimmed = between->trim_next;
+    between->trim_next = 0;
+}
+
+static void tell(struct between *between, uint64_t lsn, int result) {
     enum fault fault = fault_of(between);
     if (result < 0) {
-        between->has_failed = true;
+        between->failure = result;
         if (fault == FAULT_FAILURE_UNTOLD) {
             lsn = between->appended;
             result = 0;
@@ -64,12 +72,39 @@ static void on_durable(void *context, uint64_t lsn, int result) {
     } else {
         between->durable = lsn;
     }
-    if (between->trim_next != 0 && between->durable >= between->trim_after) {
-        between->trimmed = between->trim_next;
-        between->trim_next = 0;
-    }
+    trim_if_durable(between);
     if (fault == FAULT_ANSWER_AHEAD && result == 0) lsn = between->appended;
     between->on_durable(between->context, lsn, result);
+}
+
+static void on_durable(void *context, uint64_t lsn, int result) {
+    struct between *between = context;
+    if (result == 0) between->settled = lsn;
+    if (between->failure != 0 || (between->is_held && result == 0)) return;
+    tell(between, lsn, result);
+}
+
+/* All that is appended reaches the disk. */
+static void settle(struct between *between) {
+    for (uint32_t i = 0; between->settled < between->appended; i++) {
+        REPORT_EXPECT(between->report, i < 1000);
+        journal_flush(between->house);
+        machine_end_calls(between->machine);
+    }
+}
+
+void between_commit_to(struct between *between, uint64_t lsn) {
+    settle(between);
+    REPORT_EXPECT(between->report, lsn >= between->durable && lsn <= between->settled);
+    tell(between, lsn, 0);
+}
+
+void between_commit(struct between *between) {
+    between_commit_to(between, between->appended);
+}
+
+void between_fail(struct between *between, int result) {
+    tell(between, between->durable, result);
 }
 
 static int start(struct journal *journal, journal_durable_fn *fn, void *context) {
@@ -80,15 +115,19 @@ static int start(struct journal *journal, journal_durable_fn *fn, void *context)
     if (rc < 0) return rc;
     struct journal_status status;
     journal_get_status(between->house, &status);
-    between->durable = status.lsn_durable;
+    between->durable = between->settled = status.lsn_durable;
     between->appended = status.lsn_appended;
     return 0;
 }
 
 static int reserve(struct journal *journal, enum journal_purpose purpose, size_t bytes_count) {
     struct between *between = between_from(journal);
+    between->purpose = purpose;
+    if (between->reserve_result < 0) return between->reserve_result;
+    bool is_untold = fault_of(between) == FAULT_FAILURE_UNTOLD;
+    if (between->failure != 0 && !is_untold) return -EROFS;
     int rc = journal_reserve(between->house, purpose, bytes_count);
-    return rc == -EROFS && fault_of(between) == FAULT_FAILURE_UNTOLD ? 0 : rc;
+    return rc == -EROFS && is_untold ? 0 : rc;
 }
 
 static void answer_early(void *context) {
@@ -139,9 +178,8 @@ static void stale_body(void *context, int result, struct slice bytes) {
     done(between->read_context, result, bytes);
 }
 
-static bool read_body(struct journal *journal, struct body_ref ref, journal_body_fn *done,
-                      void *context) {
-    struct between *between = between_from(journal);
+static bool read_now(struct between *between, struct body_ref ref, journal_body_fn *done,
+                     void *context) {
     uint64_t first = between->trimmed == 0 ? 0 : first_position(between);
     if (ref.count > 0 && ref.position < first) {
         done(context, -ENOENT, SLICE_EMPTY);
@@ -155,6 +193,28 @@ static bool read_body(struct journal *journal, struct body_ref ref, journal_body
     return journal_read_body(between->house, ref, stale_body, between);
 }
 
+static bool read_body(struct journal *journal, struct body_ref ref, journal_body_fn *done,
+                      void *context) {
+    struct between *between = between_from(journal);
+    if (!between->is_cold) return read_now(between, ref, done, context);
+    REPORT_EXPECT(between->report, between->reads_count < BETWEEN_READS_MAX);
+    between->reads[between->reads_count++] = (struct between_read){ref, done, context};
+    return false;
+}
+
+/* What follows from an end may read again: that waits for the next time. */
+uint32_t between_read_all(struct between *between) {
+    struct between_read reads[BETWEEN_READS_MAX];
+    uint32_t count = between->reads_count;
+    memcpy(reads, between->reads, sizeof reads);
+    between->reads_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        (void)read_now(between, reads[i].ref, reads[i].done, reads[i].context);
+    }
+    machine_end_calls(between->machine);
+    return count;
+}
+
 /* ---- carrying --------------------------------------------------------------------------------- */
 
 static uint64_t carry_below(const struct journal *journal) {
@@ -164,8 +224,9 @@ static uint64_t carry_below(const struct journal *journal) {
 }
 
 static uint32_t carry_pace(const struct journal *journal) {
-    uint32_t pace = journal_carry_pace(between_const(journal)->house);
-    return pace < 2000 ? 2000 : pace;
+    const struct between *between = between_const(journal);
+    uint32_t pace = journal_carry_pace(between->house);
+    return pace < between->pace ? between->pace : pace;
 }
 
 static void trim(struct journal *journal, uint64_t lsn) {
@@ -178,9 +239,7 @@ static void trim(struct journal *journal, uint64_t lsn) {
     if (lsn <= between->trimmed || lsn <= between->trim_next) return;
     between->trim_next = lsn;
     between->trim_after = between->appended;
-    if (between->durable < between->trim_after) return;
-    between->trimmed = lsn;
-    between->trim_next = 0;
+    trim_if_durable(between);
 }
 
 static void set_live_bytes(struct journal *journal, uint64_t bytes_count) {
@@ -188,11 +247,22 @@ static void set_live_bytes(struct journal *journal, uint64_t bytes_count) {
 }
 
 static void get_status(const struct journal *journal, struct journal_status *out) {
-    journal_get_status(between_const(journal)->house, out);
+    const struct between *between = between_const(journal);
+    journal_get_status(between->house, out);
+    out->lsn_durable = between->durable;
+    if (out->failure == 0) out->failure = between->failure;
 }
 
 static void close(struct journal *journal) {
-    journal_close(between_from(journal)->house);
+    struct between *between = between_from(journal);
+    if (between->is_held && between->failure == 0 && between->durable < between->appended) {
+        between_commit(between);
+    }
+    for (uint32_t i = 0; i < between->reads_count; i++) {
+        between->reads[i].done(between->reads[i].context, -ECANCELED, SLICE_EMPTY);
+    }
+    between->reads_count = 0;
+    journal_close(between->house);
 }
 
 static const struct journal_ops ops = {
@@ -210,12 +280,17 @@ static const struct journal_ops ops = {
     .close = close,
 };
 
+void between_init(struct between *between, struct machine *machine, struct report *report) {
+    *between =
+        (struct between){.journal = {&ops}, .machine = machine, .report = report, .pace = PACE_MIN};
+}
+
 struct journal *between_open(struct between *between, struct journal *house) {
-    between->journal.ops = &ops;
     between->house = house;
     between->want = 0;
     between->trim_next = 0;
-    between->has_failed = false;
+    between->failure = 0;
+    between->reads_count = 0;
     between->read_done = NULL;
     return &between->journal;
 }

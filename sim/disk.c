@@ -385,6 +385,33 @@ uint64_t disk_crash(struct disk *disk, enum disk_mercy mercy, struct dice *dice)
     return lost_count;
 }
 
+static int copy_file(const struct disk_file *from, struct disk_file *to) {
+    for (uint32_t i = 0; i < PAGES_MAX; i++) {
+        const struct page *page = from->pages[i];
+        if (page == NULL) continue;
+        int rc = disk_write(to, (uint64_t)i * DISK_PAGE_BYTES, page->bytes, DISK_PAGE_BYTES);
+        if (rc < 0) return rc;
+    }
+    int rc = disk_truncate(to, from->size);
+    if (rc == 0) disk_sync(to);
+    return rc;
+}
+
+struct disk *disk_copy(const struct disk *disk) {
+    struct disk *copy = disk_open();
+    for (uint32_t i = 0; i < DISK_NAMES_MAX && copy != NULL; i++) {
+        if (disk->names[i].file == NULL) continue;
+        struct disk_file *file;
+        int rc = disk_find(copy, disk->names[i].text, true, &file);
+        if (rc == 0) rc = copy_file(disk->names[i].file, file);
+        disk_sync_names(copy);
+        if (rc == 0) continue;
+        disk_close(copy);
+        return NULL;
+    }
+    return copy;
+}
+
 uint64_t disk_hash(const struct disk *disk) {
     uint64_t hash = 0;
     for (uint32_t i = 0; i < DISK_NAMES_MAX; i++) {

@@ -26,6 +26,8 @@ struct disk_file;
 
 struct disk *disk_open(void); /* NULL: out of memory */
 void disk_close(struct disk *disk);
+/* Another disk with the same names and bytes, all of them on its platter. NULL: out of memory. */
+struct disk *disk_copy(const struct disk *disk);
 
 /* Names. 0, -ENOENT, -ENFILE. A file stays while it is held, even without a name. */
 int disk_find(struct disk *disk, const char *name, bool create, struct disk_file **out);

@@ -9,6 +9,7 @@
 #define NS_PER_MS 1000000ll
 #define START_MONO_MS 1000ll
 #define START_WALL_MS 1700000000000ll
+#define TURNS_MAX 100000u
 
 static const char *const all_words[] = {
 #define MISHAP_WORDS(name, words) [MISHAP_##name] = (words),
@@ -166,9 +167,7 @@ static void run_deferred(struct machine *machine) {
 }
 
 static int64_t next_ns(const struct machine *machine) {
-    int64_t when_ns = INT64_MAX;
-    const struct env_timer *timer = earliest_timer(machine);
-    if (timer != NULL) when_ns = timer->when_ns;
+    int64_t when_ns = machine_next_timer_ns(machine);
     const struct machine_call *call = machine_call_next(machine);
     if (call != NULL && call->when_ns < when_ns) when_ns = call->when_ns;
     return when_ns;
@@ -205,8 +204,60 @@ bool machine_turn(struct machine *machine, int64_t until_ns) {
     }
     CHECK(timer != NULL); /* something was due */
     timer->when_ns = INT64_MAX;
+    machine->timers_fired++;
     timer->fire(timer->context);
     return true;
+}
+
+/* ---- by hand ---------------------------------------------------------------------------------- */
+
+uint64_t machine_run(struct machine *machine) {
+    uint64_t fired = machine->timers_fired;
+    for (uint32_t i = 0; machine_is_busy(machine); i++) {
+        CHECK(i < TURNS_MAX); /* else it never ends */
+        (void)machine_turn(machine, machine->mono_ns);
+    }
+    return machine->timers_fired - fired;
+}
+
+void machine_end_calls(struct machine *machine) {
+    struct machine_call *call;
+    for (uint32_t i = 0; (call = machine_call_next(machine)) != NULL; i++) {
+        CHECK(i < TURNS_MAX);
+        machine_call_end(machine, call);
+    }
+}
+
+void machine_jump_ns(struct machine *machine, int64_t ns) {
+    machine->mono_ns += ns;
+}
+
+void machine_pass_ms(struct machine *machine, int64_t ms) {
+    for (int64_t i = 0; i < ms; i++) {
+        machine_jump_ns(machine, NS_PER_MS);
+        (void)machine_run(machine);
+    }
+}
+
+void machine_set_wall_ms(struct machine *machine, int64_t ms) {
+    machine->wall_lead_ns = ms * NS_PER_MS - machine->mono_ns;
+}
+
+int64_t machine_next_timer_ns(const struct machine *machine) {
+    const struct env_timer *timer = earliest_timer(machine);
+    return timer == NULL ? INT64_MAX : timer->when_ns;
+}
+
+struct machine *machine_copy(const struct machine *machine) {
+    struct machine *copy = machine_open(machine->dice.state, FAULT_NONE);
+    if (copy == NULL) return NULL;
+    disk_close(copy->disk);
+    copy->disk = disk_copy(machine->disk);
+    if (copy->disk == NULL) {
+        machine_close(copy);
+        return NULL;
+    }
+    return copy;
 }
 
 /* ---- lives ------------------------------------------------------------------------------------ */

@@ -78,7 +78,8 @@ struct machine {
     struct dice dice;
     struct machine_luck luck;
     enum fault fault;
-    void *owner; /* whoever simulates */
+    bool is_prompt; /* asynchronous calls end at once, and what was read is in the page cache */
+    void *owner;    /* whoever simulates */
     uint64_t mishaps[MISHAPS_COUNT];
     uint64_t trace; /* a running hash of all that happened */
     int64_t mono_ns;
@@ -93,6 +94,7 @@ struct machine {
     uint64_t memory_bytes;
     struct list_link files; /* open ones */
     struct list_link timers;
+    uint64_t timers_fired;
     struct machine_call calls[MACHINE_CALLS_MAX];
     uint64_t calls_order;
     struct {
@@ -119,6 +121,22 @@ bool machine_turn(struct machine *machine, int64_t until_ns);
 bool machine_is_busy(const struct machine *machine);
 /* Some call is under way. */
 bool machine_has_calls(const struct machine *machine);
+
+/* For tests, which move the clock by hand.
+ * Everything that is to be done at this very moment; counts the timers that fired. A CHECK when
+ * something asks for "now" for ever. */
+uint64_t machine_run(struct machine *machine);
+/* The calls that are under way, and those that follow at once from their ends: nothing else. */
+void machine_end_calls(struct machine *machine);
+/* Both clocks go on in steps of a millisecond, and what is due runs. */
+void machine_pass_ms(struct machine *machine, int64_t ms);
+/* Both clocks, in one step, without running anything. */
+void machine_jump_ns(struct machine *machine, int64_t ns);
+void machine_set_wall_ms(struct machine *machine, int64_t ms); /* only the wall clock */
+/* When the next timer fires; INT64_MAX: none is set. */
+int64_t machine_next_timer_ns(const struct machine *machine);
+/* A machine whose disk has what a reader sees on this one's now. NULL: out of memory. */
+struct machine *machine_copy(const struct machine *machine);
 
 /* After the long jump: everything of takt's is gone. */
 void machine_after_crash(struct machine *machine, enum disk_mercy mercy);

@@ -239,7 +239,7 @@ static struct machine_call *take_call(struct machine *machine, struct env_file *
         if (machine->calls[i].done == NULL) call = &machine->calls[i];
     }
     CHECK(call != NULL);
-    uint32_t delay_us = 20 + dice_below(&machine->dice, 3000);
+    uint32_t delay_us = machine->is_prompt ? 0 : 20 + dice_below(&machine->dice, 3000);
     if (machine_mishap(machine, MISHAP_SLOW, machine->luck.slow)) delay_us += SLOW_US;
     *call = (struct machine_call){.when_ns = machine->mono_ns + delay_us * NS_PER_US,
                                   .order = machine->calls_order++,
@@ -350,7 +350,7 @@ static void read_async(struct env *env, struct env_file *file, uint64_t offset, 
 static int64_t read_cached(struct env *env, struct env_file *file, uint64_t offset, void *bytes,
                            size_t count) {
     struct machine *machine = machine_from(env);
-    if (dice_below(&machine->dice, 3) == 0) return -EAGAIN;
+    if (!machine->is_prompt && dice_below(&machine->dice, 3) == 0) return -EAGAIN;
     return (int64_t)disk_read(file->file, offset, bytes, count);
 }
 

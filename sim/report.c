@@ -10,5 +10,6 @@ _Noreturn void report_fail(struct report *report, const char *format, ...) {
     va_start(arguments, format);
     (void)vsnprintf(report->words, sizeof report->words, format, arguments);
     va_end(arguments);
+    (void)fprintf(stderr, "%s\n", report->words);
     _exit(1);
 }

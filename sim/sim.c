@@ -274,8 +274,7 @@ void sim_run(const struct sim_options *options, struct report *report) {
     sim->model = model_open(report);
     REPORT_EXPECT(report, sim->machine != NULL && sim->model != NULL);
     sim->machine->owner = sim;
-    sim->between.machine = sim->machine;
-    sim->between.report = report;
+    between_init(&sim->between, sim->machine, report);
     sim->log = (struct log){write_log, sim, LOG_DEBUG};
 
     choose_fate(sim);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shard_kit.h -- for the shard's tests: a real broker, a journal that makes durable when told, a
- * clock that moves when told, and what was answered, in order.
+/* shard_kit.h -- for the shard's tests: a real broker, the file house on the simulated machine, which
+ * makes durable when told, a clock that moves when told, and what was answered, in order.
  */
 #ifndef TAKT_SHARD_KIT_H
 #define TAKT_SHARD_KIT_H
 
 #include "broker/message_body.h"
+#include "journal/file/journal_file.h"
 #include "shard/shard.h"
 
-#include "fake_env.h"
-#include "fake_journal.h"
+#include "between.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -25,9 +25,9 @@ struct kit_answer {
     struct answer_message message; /* its first */
 };
 struct shard_kit {
-    struct env *env;
-    struct fake_log *log;
-    struct journal *journal;
+    struct machine *machine;
+    struct report report;
+    struct between between;
     struct shard *shard;
     int64_t refs_good_ms;
     uint32_t answers_count;
@@ -58,51 +58,59 @@ static inline void kit_on_failure(void *context, int result) {
     kit->failure = result;
 }
 
-static inline void *kit_resize_none(void *context, void *memory, size_t bytes_count) {
-    (void)context;
-    if (bytes_count == 0) free(memory);
-    return NULL;
-}
-static inline struct allocator kit_no_memory(void) {
-    return (struct allocator){kit_resize_none, NULL};
+static inline struct journal *kit_open_house(struct machine *machine) {
+    struct journal_file_options options = {.env = &machine->env,
+                                           .path = "data",
+                                           .segment_bytes = 4u * 1024 * 1024,
+                                           .bytes_kept_free = 4096};
+    struct journal *house;
+    EXPECT_INT(journal_file_open(&options, &house), 0);
+    return house;
 }
 
 static inline void kit_start(struct shard_kit *kit) {
-    kit->journal = fake_journal_open(kit->log);
     struct shard_options options = {
-        .env = kit->env,
-        .journal = kit->journal,
+        .env = &kit->machine->env,
+        .journal = between_open(&kit->between, kit_open_house(kit->machine)),
         .on_failure = kit_on_failure,
         .context = kit,
         .refs_good_ms = kit->refs_good_ms,
     };
     EXPECT_INT(shard_open(&options, &kit->shard), 0);
-    fake_journal_commit(kit->journal);
-    (void)fake_env_run(kit->env);
+    between_commit(&kit->between);
+    (void)machine_run(kit->machine);
 }
 static inline struct shard_kit *kit_open(void) {
     struct shard_kit *kit = calloc(1, sizeof *kit);
     EXPECT(kit != NULL);
     kit_now = kit;
-    kit->env = fake_env_open();
-    kit->log = fake_log_open();
+    kit->machine = machine_open(1, FAULT_NONE);
+    EXPECT(kit->machine != NULL);
+    kit->machine->is_prompt = true;
+    between_init(&kit->between, kit->machine, &kit->report);
+    kit->between.is_held = true;
     kit_start(kit);
     return kit;
 }
 static inline void kit_close(struct shard_kit *kit) {
     shard_close(kit->shard);
-    fake_env_close(kit->env);
-    fake_log_close(kit->log);
+    EXPECT_INT(machine_after_stop(kit->machine), 0);
+    machine_close(kit->machine);
     kit_now = NULL;
     free(kit);
 }
 /* Everything appended is durable, and what follows from that has been done. */
 static inline void kit_commit(struct shard_kit *kit) {
-    fake_journal_commit(kit->journal);
-    (void)fake_env_run(kit->env);
+    between_commit(&kit->between);
+    (void)machine_run(kit->machine);
 }
 static inline uint64_t kit_appended(const struct shard_kit *kit) {
-    return fake_journal_appended(kit->journal);
+    return kit->between.appended;
+}
+/* pace: how many bytes for each byte appended, in thousandths. */
+static inline void kit_want_carry(struct shard_kit *kit, uint64_t below, uint32_t pace) {
+    kit->between.want = below;
+    kit->between.pace = pace;
 }
 
 static inline void kit_submit(struct shard_kit *kit, const struct command *command, uintptr_t tag) {
@@ -175,22 +183,33 @@ static inline void kit_digest(const struct broker *broker, uint8_t out[16]) {
     broker_digest(broker, out);
 }
 
+struct kit_replay {
+    struct broker *broker;
+    uint64_t trimmed;
+};
 static inline int kit_replay_one(void *context, const struct journal_record *record) {
-    return broker_apply(context, record->lsn, record->bytes, record->bodies, record->bodies_count);
+    struct kit_replay *replay = context;
+    if (record->lsn < replay->trimmed) return 0;
+    return broker_apply(replay->broker, record->lsn, record->bytes, record->bodies,
+                        record->bodies_count);
 }
 
 /* Of the state that the log alone gives: a start adds a record of its own. */
-static inline void kit_replay_digest(struct fake_log *log, uint8_t out[16]) {
+static inline void kit_replay_digest(struct shard_kit *kit, uint8_t out[16]) {
+    struct machine *machine = machine_copy(kit->machine);
+    EXPECT(machine != NULL);
+    struct journal *house = kit_open_house(machine);
     struct allocator allocator = allocator_system();
     struct broker *broker = broker_open(&(struct broker_options){.allocator = &allocator});
-    struct journal *journal = fake_journal_open(log);
+    struct kit_replay replay = {broker, kit->between.trimmed};
     char words[128];
     broker_replay_begin(broker);
-    EXPECT_INT(journal_replay(journal, kit_replay_one, broker), 0);
+    EXPECT_INT(journal_replay(house, kit_replay_one, &replay), 0);
     EXPECT_INT(broker_replay_end(broker, words, sizeof words), 0);
     kit_digest(broker, out);
-    journal_close(journal);
+    journal_close(house);
     broker_close(broker);
+    machine_close(machine);
 }
 
 #endif

@@ -18,7 +18,7 @@ static void expect_same_after_replay(struct shard_kit *kit) {
     uint8_t live[16];
     uint8_t replayed[16];
     kit_digest(shard_broker(kit->shard), live);
-    kit_replay_digest(kit->log, replayed);
+    kit_replay_digest(kit, replayed);
     EXPECT_BYTES(replayed, live, 16);
 }
 
@@ -33,16 +33,16 @@ static void read_ok(void *context, int result, struct slice bytes) {
 TEST(carrying_moves_everything_and_the_old_end_goes) {
     struct shard_kit *kit = open_with_messages(300);
     uint64_t below = kit_appended(kit) - 50;
-    fake_journal_want_carry(kit->journal, below, 1000);
-    fake_journal_commit(kit->journal);
-    fake_env_pass_ms(kit->env, 400);
+    kit_want_carry(kit, below, 1000);
+    between_commit(&kit->between);
+    machine_pass_ms(kit->machine, 400);
     kit_commit(kit);
     struct broker_carry item;
     EXPECT(!broker_next_carry(shard_broker(kit->shard), below, &item));
-    EXPECT_INT(fake_journal_trimmed(kit->journal), 0); /* someone may still begin to read */
-    fake_env_pass_ms(kit->env, 600);
+    EXPECT_INT(kit->between.trimmed, 0); /* someone may still begin to read */
+    machine_pass_ms(kit->machine, 600);
     kit_commit(kit);
-    EXPECT_INT(fake_journal_trimmed(kit->journal), below);
+    EXPECT_INT(kit->between.trimmed, below);
     expect_same_after_replay(kit);
     for (uint32_t i = 0; i < 300; i++) {
         EXPECT(kit_receive(kit, "a", 0, 1 + i) != NULL);
@@ -60,21 +60,21 @@ TEST(carrying_moves_everything_and_the_old_end_goes) {
 TEST(an_answer_that_is_held_keeps_the_old_end) {
     struct shard_kit *kit = open_with_messages(10);
     uint64_t below = kit_appended(kit) + 1;
-    fake_journal_want_carry(kit->journal, below, 1000);
-    fake_journal_commit(kit->journal); /* with it the shard learns what is wanted */
+    kit_want_carry(kit, below, 1000);
+    between_commit(&kit->between); /* with it the shard learns what is wanted */
     EXPECT(kit_receive(kit, "a", 0, 1) != NULL);
-    fake_env_pass_ms(kit->env, 2000);
+    machine_pass_ms(kit->machine, 2000);
     struct broker_carry item;
     EXPECT(!broker_next_carry(shard_broker(kit->shard), below, &item));
-    EXPECT_INT(fake_journal_trimmed(kit->journal), 0);
-    fake_journal_commit(kit->journal);
+    EXPECT_INT(kit->between.trimmed, 0);
+    between_commit(&kit->between);
     EXPECT_INT(kit->answers_count, 1);
     EXPECT_INT(kit->answers[0].count, 1);
     bool is_read = false;
     shard_read_body(kit->shard, kit->answers[0].message.body, read_ok, &is_read);
     EXPECT(is_read);
     kit_commit(kit);
-    EXPECT_INT(fake_journal_trimmed(kit->journal), below);
+    EXPECT_INT(kit->between.trimmed, below);
     kit_close(kit);
 }
 
@@ -83,9 +83,10 @@ TEST(an_answer_that_is_held_keeps_the_old_end) {
 TEST(a_cold_body_stops_nobody) {
     struct shard_kit *kit = open_with_messages(20);
     uint64_t below = kit_appended(kit) + 1;
-    fake_journal_set_cold(kit->journal, true);
-    fake_journal_want_carry(kit->journal, below, 1000);
-    fake_env_pass_ms(kit->env, 50); /* the queue has no bodies; the first message waits for one */
+    kit->between.is_cold = true;
+    kit_want_carry(kit, below, 1000);
+    machine_pass_ms(kit->machine,
+                    50); /* the queue has no bodies; the first message waits for one */
     for (uint32_t i = 0; i < 5; i++) {
         kit_send(kit, "a", 100 + i);
         EXPECT(kit_receive(kit, "a", 0, 200 + i) != NULL);
@@ -96,16 +97,16 @@ TEST(a_cold_body_stops_nobody) {
         kit->answers_count = 2 * i + 2;
     }
     uint64_t appended = kit_appended(kit);
-    EXPECT_INT(fake_journal_read_all(kit->journal), 1); /* of a message that is deleted */
+    EXPECT_INT(between_read_all(&kit->between), 1); /* of a message that is deleted */
     EXPECT_INT(kit_appended(kit), appended);
     for (uint32_t i = 0; i < 100; i++) {
-        fake_env_pass_ms(kit->env, 1);
-        (void)fake_journal_read_all(kit->journal);
+        machine_pass_ms(kit->machine, 1);
+        (void)between_read_all(&kit->between);
     }
     kit_commit(kit);
-    fake_env_pass_ms(kit->env, 600);
+    machine_pass_ms(kit->machine, 600);
     kit_commit(kit);
-    EXPECT_INT(fake_journal_trimmed(kit->journal), below);
+    EXPECT_INT(kit->between.trimmed, below);
     EXPECT_INT(kit_view(kit, "a").visible_count, 20);
     expect_same_after_replay(kit);
     kit_close(kit);
@@ -116,16 +117,16 @@ TEST(a_cold_body_stops_nobody) {
 TEST(carrying_is_done_in_small_steps) {
     struct shard_kit *kit = kit_open();
     kit_create(kit, "a", 1);
-    fake_journal_want_carry(kit->journal, 1, 4000);
+    kit_want_carry(kit, 1, 4000);
     kit_commit(kit);
     for (uint32_t i = 0; i < 64; i++) kit_send_sized(kit, "a", 100000, 2 + i);
     uint64_t before = kit_appended(kit);
-    fake_journal_want_carry(kit->journal, before, 4000);
-    fake_journal_commit(kit->journal);
-    fake_env_jump_ns(kit->env, 1000);
+    kit_want_carry(kit, before, 4000);
+    between_commit(&kit->between);
+    machine_jump_ns(kit->machine, 1000);
     uint64_t carried = kit_appended(kit) - before;
     EXPECT_INT(carried, 0);
-    uint64_t turns = fake_env_run(kit->env);
+    uint64_t turns = machine_run(kit->machine);
     carried = kit_appended(kit) - before;
     EXPECT(carried >= 64 && turns >= 64 / 4);
     kit_close(kit);
@@ -135,24 +136,24 @@ TEST(carrying_is_done_in_small_steps) {
 TEST(carrying_waits_when_there_is_no_room) {
     struct shard_kit *kit = open_with_messages(5);
     uint64_t below = kit_appended(kit) + 1;
-    fake_journal_set_reserve(kit->journal, -ENOSPC);
-    fake_journal_want_carry(kit->journal, below, 1000);
+    kit->between.reserve_result = -ENOSPC;
+    kit_want_carry(kit, below, 1000);
     kit_send(kit, "a", 1);
-    EXPECT(fake_env_run(kit->env) < 10);
+    EXPECT(machine_run(kit->machine) < 10);
     EXPECT_INT(kit->answers[0].result, BROKER_NO_ROOM);
-    fake_journal_set_reserve(kit->journal, 0);
-    fake_env_pass_ms(kit->env, 500);
+    kit->between.reserve_result = 0;
+    machine_pass_ms(kit->machine, 500);
     kit_commit(kit);
-    fake_env_pass_ms(kit->env, 600);
-    EXPECT_INT(fake_journal_trimmed(kit->journal), below);
+    machine_pass_ms(kit->machine, 600);
+    EXPECT_INT(kit->between.trimmed, below);
     kit_close(kit);
 }
 
 /* Reads that are under way when the shard is closed end there. */
 TEST(closing_while_a_body_is_read) {
     struct shard_kit *kit = open_with_messages(5);
-    fake_journal_set_cold(kit->journal, true);
-    fake_journal_want_carry(kit->journal, kit_appended(kit) + 1, 1000);
+    kit->between.is_cold = true;
+    kit_want_carry(kit, kit_appended(kit) + 1, 1000);
     kit_send(kit, "a", 1);
     kit_commit(kit);
     kit_close(kit);

@@ -23,7 +23,7 @@ TEST(a_send_wakes_a_parked_receiver_in_the_same_batch) {
     EXPECT_INT(kit_appended(kit), appended + 2);
     EXPECT_INT(kit_view(kit, "a").in_flight_count, 1);
     EXPECT_INT(kit->answers_count, 0);
-    fake_journal_commit(kit->journal);
+    between_commit(&kit->between);
     EXPECT_INT(kit->answers_count, 2);
     EXPECT_INT(kit->answers[1].count, 1);
     kit_close(kit);
@@ -49,18 +49,18 @@ TEST(a_long_poll_ends_when_its_time_is_over) {
     EXPECT(kit_receive(kit, "a", 3000, 1) != NULL);
     EXPECT(kit_receive(kit, "a", 1000, 2) != NULL);
     EXPECT(kit_receive(kit, "a", 60000, 3) != NULL); /* at most 20 s */
-    fake_env_pass_ms(kit->env, 999);
+    machine_pass_ms(kit->machine, 999);
     EXPECT_INT(kit->answers_count, 0);
-    fake_env_pass_ms(kit->env, 1);
+    machine_pass_ms(kit->machine, 1);
     EXPECT_INT(kit_tag(kit, 0), 2);
-    fake_env_pass_ms(kit->env, 2000);
+    machine_pass_ms(kit->machine, 2000);
     EXPECT_INT(kit_tag(kit, 1), 1);
-    fake_env_pass_ms(kit->env, 16999);
+    machine_pass_ms(kit->machine, 16999);
     EXPECT_INT(kit->answers_count, 2);
-    fake_env_pass_ms(kit->env, 1);
+    machine_pass_ms(kit->machine, 1);
     EXPECT_INT(kit_tag(kit, 2), 3);
     for (uint32_t i = 0; i < 3; i++) EXPECT_INT(kit->answers[i].result, BROKER_OK);
-    EXPECT_INT(fake_env_next_ns(kit->env), INT64_MAX);
+    EXPECT_INT(machine_next_timer_ns(kit->machine), INT64_MAX);
     kit_close(kit);
 }
 
@@ -72,9 +72,9 @@ TEST(a_receive_without_a_time_waits_as_its_queue_says) {
     kit_submit(kit, &set, 1);
     kit_commit(kit);
     EXPECT(kit_receive(kit, "a", -1, 2) != NULL);
-    fake_env_pass_ms(kit->env, 1999);
+    machine_pass_ms(kit->machine, 1999);
     EXPECT_INT(kit->answers_count, 1);
-    fake_env_pass_ms(kit->env, 1);
+    machine_pass_ms(kit->machine, 1);
     EXPECT_INT(kit_tag(kit, 1), 2);
     kit_close(kit);
 }
@@ -115,12 +115,12 @@ TEST(giving_back_waits_for_a_busy_journal) {
     struct shard_kit *kit = open_with_queue();
     kit_send(kit, "a", 1);
     struct shard_receive *receive = kit_receive(kit, "a", 0, 2);
-    fake_journal_set_reserve(kit->journal, -EAGAIN);
+    kit->between.reserve_result = -EAGAIN;
     shard_receive_cancel(receive);
     EXPECT_INT(kit_view(kit, "a").in_flight_count, 1);
-    fake_journal_commit(kit->journal); /* still busy: nothing on its way, and yet no room */
+    between_commit(&kit->between); /* still busy: nothing on its way, and yet no room */
     EXPECT_INT(kit_view(kit, "a").in_flight_count, 1);
-    fake_journal_set_reserve(kit->journal, 0);
+    kit->between.reserve_result = 0;
     kit_create(kit, "b", 3);
     kit_commit(kit);
     EXPECT_INT(kit_view(kit, "a").in_flight_count, 0);
@@ -138,12 +138,12 @@ TEST(a_wake_up_waits_for_a_busy_journal) {
     kit_commit(kit);
     EXPECT(kit_receive(kit, "a", 20000, 3) != NULL);
     kit_create(kit, "b", 4); /* so that something is on its way */
-    fake_journal_set_reserve(kit->journal, -EAGAIN);
+    kit->between.reserve_result = -EAGAIN;
     EXPECT(kit_receive(kit, "a", 20000, 5) != NULL);
-    fake_journal_set_reserve(kit->journal, 0);
+    kit->between.reserve_result = 0;
     kit_send(kit, "a", 6);
     EXPECT_INT(kit_view(kit, "a").visible_count, 1); /* it was said to be busy */
-    fake_journal_commit(kit->journal);
+    between_commit(&kit->between);
     EXPECT_INT(kit_view(kit, "a").visible_count, 0);
     kit_commit(kit);
     EXPECT_INT(kit_tag(kit, kit->answers_count - 1), 3);
@@ -162,7 +162,7 @@ TEST(the_end_of_a_queue_ends_its_receivers) {
         EXPECT_INT(kit_tag(kit, i), i);
         EXPECT_INT(kit->answers[i].result, BROKER_QUEUE_NOT_FOUND);
     }
-    EXPECT_INT(fake_env_next_ns(kit->env), INT64_MAX);
+    EXPECT_INT(machine_next_timer_ns(kit->machine), INT64_MAX);
     kit_close(kit);
 }
 
@@ -182,7 +182,7 @@ TEST(a_receive_that_only_moves_dead_letters_goes_on_waiting) {
     EXPECT(kit_receive(kit, "dead", 20000, 5) != NULL);
     kit_commit(kit);
     EXPECT(kit_receive(kit, "a", 20000, 6) != NULL);
-    fake_env_pass_ms(kit->env, 1010);
+    machine_pass_ms(kit->machine, 1010);
     kit_commit(kit);
     EXPECT_INT(kit->answers_count, 5);
     EXPECT_INT(kit_tag(kit, 4), 5);
@@ -198,7 +198,7 @@ TEST(ten_thousand_receivers_wait_quietly) {
         receives[i] = kit_receive(kit, "a", 10000 + (int64_t)(i * 7919 % 10000), i + 1);
         EXPECT(receives[i] != NULL);
     }
-    EXPECT_INT(fake_env_run(kit->env), 0);
+    EXPECT_INT(machine_run(kit->machine), 0);
     uint64_t appended = kit_appended(kit);
     for (uintptr_t i = 0; i < 100; i++) kit_send(kit, "a", 20000 + i);
     EXPECT_INT(kit_appended(kit), appended + 200);
@@ -207,7 +207,7 @@ TEST(ten_thousand_receivers_wait_quietly) {
     EXPECT_INT(kit_tag(kit, 199), 100);
     for (uintptr_t i = 5000; i < 10000; i += 2) shard_receive_cancel(receives[i]);
     kit->answers_count = 0;
-    fake_env_pass_ms(kit->env, 20000);
+    machine_pass_ms(kit->machine, 20000);
     EXPECT_INT(kit->answers_count, 10000 - 100 - 2500);
     for (uint32_t i = 0; i < kit->answers_count; i++) {
         EXPECT(kit->answers[i].count == 0 && kit->answers[i].result == BROKER_OK);
@@ -249,7 +249,7 @@ TEST(closing_with_receivers_in_every_state) {
     kit_create(kit, "b", 4);
     kit_send(kit, "b", 5);
     struct shard_receive *receive = kit_receive(kit, "b", 0, 6);
-    fake_journal_set_reserve(kit->journal, -EAGAIN);
+    kit->between.reserve_result = -EAGAIN;
     shard_receive_cancel(receive);
     kit_close(kit);
 }

@@ -101,7 +101,7 @@ TEST(a_jobs_end_joins_the_batch_of_its_last_hand_off) {
     complete(&floor, 0);
     EXPECT_INT(running(&floor), 0);
     EXPECT_INT(floor.ended_count, 0); /* not durable yet */
-    fake_journal_commit(floor.kit->journal);
+    between_commit(&floor.kit->between);
     EXPECT_INT(floor.ended_count, 1);
     kit_close(floor.kit);
 }
@@ -116,7 +116,7 @@ TEST(many_ends_in_one_batch_wait_for_the_turn) {
     for (uint32_t i = 0; i < JOBS_COUNT; i++) complete(&floor, i);
     EXPECT(running(&floor) > 0 && running(&floor) < JOBS_COUNT);
     EXPECT(kit_appended(floor.kit) <= appended + JOBS_COUNT + 4);
-    (void)fake_env_run(floor.kit->env);
+    (void)machine_run(floor.kit->machine);
     EXPECT_INT(running(&floor), 0);
     EXPECT(kit_appended(floor.kit) < appended + 2 * JOBS_COUNT);
     kit_commit(floor.kit);

@@ -13,10 +13,10 @@ TEST(an_answer_never_comes_before_its_record_is_durable) {
     kit_send(kit, "a", 2);
     EXPECT_INT(kit_appended(kit), created + 1);
     EXPECT_INT(kit_view(kit, "a").visible_count, 1);
-    (void)fake_env_run(kit->env);
+    (void)machine_run(kit->machine);
     EXPECT_INT(kit->answers_count, 0);
-    fake_journal_commit_to(kit->journal, created);
-    (void)fake_env_run(kit->env);
+    between_commit_to(&kit->between, created);
+    (void)machine_run(kit->machine);
     EXPECT_INT(kit->answers_count, 1);
     kit_commit(kit);
     EXPECT_INT(kit->answers_count, 2);
@@ -33,10 +33,10 @@ TEST(what_writes_nothing_waits_for_the_records_before_it) {
     EXPECT(kit_receive(kit, "a", 0, 3) != NULL);
     uint64_t appended = kit_appended(kit);
     kit_create(kit, "b", 4);
-    (void)fake_env_run(kit->env);
+    (void)machine_run(kit->machine);
     EXPECT_INT(kit->answers_count, 0);
-    fake_journal_commit_to(kit->journal, appended);
-    (void)fake_env_run(kit->env);
+    between_commit_to(&kit->between, appended);
+    (void)machine_run(kit->machine);
     EXPECT_INT(kit->answers_count, 3); /* in the order of the calls */
     for (uint32_t i = 0; i < 3; i++) EXPECT_INT(kit_tag(kit, i), i + 1);
     EXPECT_INT(kit->answers[1].result, BROKER_QUEUE_NOT_FOUND);
@@ -52,7 +52,7 @@ TEST(an_answer_with_nothing_to_wait_for_comes_by_itself) {
     struct shard_kit *kit = kit_open();
     kit_send(kit, "missing", 1);
     EXPECT_INT(kit->answers_count, 0);
-    (void)fake_env_run(kit->env);
+    (void)machine_run(kit->machine);
     EXPECT_INT(kit->answers_count, 1);
     kit_close(kit);
 }
@@ -66,14 +66,14 @@ TEST(when_durable_runs_behind_what_is_applied) {
     int seen = 0;
     kit_create(kit, "a", 1);
     shard_when_durable(kit->shard, note_durable, &seen);
-    (void)fake_env_run(kit->env);
+    (void)machine_run(kit->machine);
     EXPECT_INT(seen, 0);
     kit_commit(kit);
     EXPECT_INT(seen, 1);
     seen = 0;
     shard_when_durable(kit->shard, note_durable, &seen);
     EXPECT_INT(seen, 0);
-    (void)fake_env_run(kit->env);
+    (void)machine_run(kit->machine);
     EXPECT_INT(seen, 1);
     kit_close(kit);
 }
@@ -89,10 +89,10 @@ TEST(after_a_failure_nothing_is_answered_ok) {
     kit_create(kit, "b", 3);
     EXPECT(kit_receive(kit, "b", 0, 4) != NULL);
     shard_when_durable(kit->shard, note_durable, &seen);
-    fake_journal_fail(kit->journal, -EIO);
+    between_fail(&kit->between, -EIO);
     kit_create(kit, "c", 5);
     EXPECT(kit_receive(kit, "a", 1000, 6) != NULL);
-    (void)fake_env_run(kit->env);
+    (void)machine_run(kit->machine);
     EXPECT_INT(kit->answers_count, 6);
     EXPECT_INT(kit->answers[0].result, BROKER_OK);
     for (uint32_t i = 1; i < 6; i++) EXPECT_INT(kit->answers[i].result, BROKER_UNAVAILABLE);
@@ -105,7 +105,7 @@ TEST(after_a_failure_nothing_is_answered_ok) {
 TEST(a_full_disk_a_busy_journal_and_a_large_record_have_their_own_refusals) {
     struct shard_kit *kit = kit_open();
     kit_create(kit, "a", 1);
-    EXPECT_INT(fake_journal_purpose(kit->journal), JOURNAL_FOR_INTAKE);
+    EXPECT_INT(kit->between.purpose, JOURNAL_FOR_INTAKE);
     kit_commit(kit);
     static const struct {
         int rc;
@@ -116,17 +116,17 @@ TEST(a_full_disk_a_busy_journal_and_a_large_record_have_their_own_refusals) {
                 {-ENOMEM, BROKER_NO_MEMORY},
                 {-EROFS, BROKER_UNAVAILABLE}};
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        fake_journal_set_reserve(kit->journal, rows[i].rc);
+        kit->between.reserve_result = rows[i].rc;
         uint64_t appended = kit_appended(kit);
         kit_send(kit, "a", 2 + i);
-        (void)fake_env_run(kit->env);
+        (void)machine_run(kit->machine);
         EXPECT_INT(kit_appended(kit), appended);
         EXPECT_INT(kit->answers[1 + i].result, rows[i].result);
     }
-    fake_journal_set_reserve(kit->journal, 0);
+    kit->between.reserve_result = 0;
     kit_send(kit, "a", 9);
     EXPECT(kit_receive(kit, "a", 0, 10) != NULL);
-    EXPECT_INT(fake_journal_purpose(kit->journal), JOURNAL_FOR_DRAIN);
+    EXPECT_INT(kit->between.purpose, JOURNAL_FOR_DRAIN);
     kit_commit(kit);
     EXPECT_INT(kit->answers[kit->answers_count - 1].count, 1);
     kit_close(kit);
@@ -146,7 +146,7 @@ TEST(an_answer_may_ask_again) {
     struct shard_kit *kit = kit_open();
     struct command command = {.kind = COMMAND_QUEUE_PURGE, .queue = {.name = SLICE("none")}};
     shard_submit(kit->shard, &command, ask_again, (void *)(uintptr_t)1);
-    EXPECT(fake_env_run(kit->env) >= 5);
+    EXPECT(machine_run(kit->machine) >= 5);
     EXPECT_INT(kit->answers_count, 5);
     EXPECT_INT(kit_tag(kit, 4), 5);
     kit_close(kit);
@@ -165,7 +165,7 @@ TEST(a_restart_gives_the_same_state) {
     uint8_t before[16];
     uint8_t after[16];
     kit_digest(shard_broker(kit->shard), before);
-    kit_replay_digest(kit->log, after);
+    kit_replay_digest(kit, after);
     EXPECT_BYTES(after, before, 16);
     shard_close(kit->shard);
     kit_start(kit);
@@ -195,16 +195,16 @@ TEST(closing_answers_everybody) {
  * timer; an idle shard has none. */
 TEST(deadlines_become_advance_records) {
     struct shard_kit *kit = kit_open();
-    EXPECT_INT(fake_env_next_ns(kit->env), INT64_MAX);
+    EXPECT_INT(machine_next_timer_ns(kit->machine), INT64_MAX);
     kit_create(kit, "a", 1);
     kit_send(kit, "a", 2);
     EXPECT(kit_receive(kit, "a", 0, 3) != NULL);
     kit_commit(kit);
     uint64_t appended = kit_appended(kit);
-    fake_env_pass_ms(kit->env, 29999);
+    machine_pass_ms(kit->machine, 29999);
     EXPECT_INT(kit_appended(kit), appended);
     EXPECT_INT(kit_view(kit, "a").in_flight_count, 1);
-    fake_env_pass_ms(kit->env, 3); /* the clock slews; the timer has whole milliseconds */
+    machine_pass_ms(kit->machine, 3); /* the clock slews; the timer has whole milliseconds */
     EXPECT_INT(kit_appended(kit), appended + 1);
     EXPECT_INT(kit_view(kit, "a").visible_count, 1);
     kit_close(kit);
@@ -220,7 +220,7 @@ TEST(graves_are_swept_in_steps) {
     uint64_t appended = kit_appended(kit);
     kit_submit(kit, &purge, 3);
     EXPECT_INT(kit_appended(kit), appended + 1);
-    uint64_t turns = fake_env_run(kit->env);
+    uint64_t turns = machine_run(kit->machine);
     EXPECT(turns >= 4 && kit_appended(kit) >= appended + 4);
     EXPECT(!broker_has_sweep(shard_broker(kit->shard)));
     kit_close(kit);
@@ -232,16 +232,15 @@ TEST(without_memory_commands_are_refused_and_answered) {
     kit_create(kit, "a", 1);
     kit_commit(kit);
     kit->answers_count = 0;
-    struct allocator whole = kit->env->allocator;
-    kit->env->allocator = kit_no_memory();
+    kit->machine->luck.memory = 1;
     for (uint32_t i = 0; i < 900; i++) kit_send_sized(kit, "a", 100, 1 + i);
-    (void)fake_env_run(kit->env);
+    (void)machine_run(kit->machine);
     kit_commit(kit);
     EXPECT_INT(kit->answers_count, 900);
     EXPECT_INT(kit->answers[899].result, BROKER_NO_MEMORY);
     for (uint32_t i = 0; i < 900; i++) EXPECT_INT(kit_tag(kit, i), 1 + i);
     EXPECT(kit_receive(kit, "b", 0, 1000) == NULL);
-    kit->env->allocator = whole;
+    kit->machine->luck.memory = 0;
     kit_send(kit, "a", 1001);
     kit_commit(kit);
     EXPECT_INT(kit->answers[900].result, BROKER_OK);

@@ -6,7 +6,7 @@ struct shard_kit *kit_now;
 #define HOUR_MS 3600000ll
 
 static int64_t wall(struct shard_kit *kit) {
-    return kit->env->ops->now_wall(kit->env).ms;
+    return kit->machine->ops.now_wall(&kit->machine->env).ms;
 }
 
 /* A wall clock that is set moves takt's time by at most half a millisecond a second. */
@@ -14,19 +14,19 @@ TEST(takts_time_follows_the_wall_clock_slowly) {
     struct shard_kit *kit = kit_open();
     int64_t start = shard_now(kit->shard).ms;
     EXPECT_INT(start, wall(kit));
-    fake_env_set_wall_ms(kit->env, wall(kit) + HOUR_MS);
+    machine_set_wall_ms(kit->machine, wall(kit) + HOUR_MS);
     EXPECT_INT(shard_now(kit->shard).ms, start);
     for (int i = 0; i < 100; i++) {
-        fake_env_jump_ns(kit->env, 1000000000);
+        machine_jump_ns(kit->machine, 1000000000);
         kit_create(kit, "a", 1);
         kit_commit(kit);
     }
     int64_t gained = shard_now(kit->shard).ms - start - 100000;
     EXPECT(gained >= 48 && gained <= 50);
-    fake_env_set_wall_ms(kit->env, start - HOUR_MS);
+    machine_set_wall_ms(kit->machine, start - HOUR_MS);
     int64_t before = shard_now(kit->shard).ms;
     for (int i = 0; i < 100; i++) {
-        fake_env_jump_ns(kit->env, 1000000000);
+        machine_jump_ns(kit->machine, 1000000000);
         EXPECT(shard_now(kit->shard).ms > before + 990);
         before = shard_now(kit->shard).ms;
         kit_create(kit, "a", 1);
@@ -43,7 +43,7 @@ TEST(takts_time_never_goes_back_over_a_restart) {
     kit_commit(kit);
     int64_t before = broker_last_time(shard_broker(kit->shard)).ms;
     shard_close(kit->shard);
-    fake_env_set_wall_ms(kit->env, before - HOUR_MS);
+    machine_set_wall_ms(kit->machine, before - HOUR_MS);
     kit_start(kit);
     EXPECT(shard_now(kit->shard).ms >= before);
     EXPECT(shard_now(kit->shard).ms < before + 1000);
@@ -63,7 +63,7 @@ TEST(a_start_long_after_the_last_record_expires_nothing_for_an_hour) {
     kit_send(kit, "a", 3);
     kit_commit(kit);
     shard_close(kit->shard);
-    fake_env_jump_ns(kit->env, 5 * 24 * HOUR_MS * 1000000);
+    machine_jump_ns(kit->machine, 5 * 24 * HOUR_MS * 1000000);
     kit_start(kit);
     kit_commit(kit);
     EXPECT_INT(visible(kit), 2);
@@ -74,10 +74,10 @@ TEST(a_start_long_after_the_last_record_expires_nothing_for_an_hour) {
     kit_commit(kit);
     shard_close(kit->shard);
     kit_start(kit);
-    fake_env_jump_ns(kit->env, (HOUR_MS - 10) * 1000000);
-    fake_env_pass_ms(kit->env, 1);
+    machine_jump_ns(kit->machine, (HOUR_MS - 10) * 1000000);
+    machine_pass_ms(kit->machine, 1);
     EXPECT_INT(visible(kit), 1);
-    fake_env_pass_ms(kit->env, 12);
+    machine_pass_ms(kit->machine, 12);
     EXPECT_INT(visible(kit), 0);
     EXPECT_INT(kit_view(kit, "a").counts.expired, 1);
     kit_close(kit);
@@ -93,7 +93,7 @@ TEST(a_start_soon_after_the_last_record_expires_what_is_due) {
     kit_send(kit, "a", 3);
     kit_commit(kit);
     shard_close(kit->shard);
-    fake_env_jump_ns(kit->env, 4 * HOUR_MS * 1000000);
+    machine_jump_ns(kit->machine, 4 * HOUR_MS * 1000000);
     kit_start(kit);
     EXPECT_INT(visible(kit), 0);
     kit_close(kit);

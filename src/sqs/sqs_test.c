@@ -90,7 +90,7 @@ static const char *done(const char *action, const char *body, int status) {
     uint32_t before = client.answers_count;
     (void)ask(action, body);
     kit_commit(client.kit);
-    (void)fake_env_run(client.kit->env);
+    (void)machine_run(client.kit->machine);
     EXPECT_INT(client.answers_count, before + 1);
     EXPECT_INT(client.status, status);
     return client.body;
@@ -106,7 +106,7 @@ TEST(sqs_answers_a_send_when_it_is_durable) {
     EXPECT_STRING(done("CreateQueue", "{\"QueueName\":\"q\"}", 200),
                   "{\"QueueUrl\":\"http://here:1/000000000000/q\"}");
     (void)ask("SendMessage", "{\"QueueUrl\":\"q\",\"MessageBody\":\"hello\"}");
-    (void)fake_env_run(client.kit->env);
+    (void)machine_run(client.kit->machine);
     EXPECT_INT(client.answers_count, 1);
     kit_commit(client.kit);
     EXPECT_INT(client.answers_count, 2);
@@ -128,7 +128,7 @@ TEST(sqs_holds_views_and_refusals_too) {
     open_client();
     kit_create(client.kit, "q", 1);
     for (size_t i = 0; i < ARRAY_COUNT(asked); i++) (void)ask(asked[i][0], asked[i][1]);
-    (void)fake_env_run(client.kit->env);
+    (void)machine_run(client.kit->machine);
     EXPECT_INT(client.answers_count, 0);
     kit_commit(client.kit);
     EXPECT_INT(client.answers_count, ARRAY_COUNT(asked));
@@ -162,7 +162,7 @@ TEST(sqs_forgets_a_receiver_that_went_away) {
     kit_commit(client.kit);
     struct fake_request *gone =
         ask("ReceiveMessage", "{\"QueueUrl\":\"q\",\"WaitTimeSeconds\":20}");
-    (void)fake_env_run(client.kit->env);
+    (void)machine_run(client.kit->machine);
     leave(gone);
     kit_send(client.kit, "q", 2);
     kit_commit(client.kit);
@@ -197,14 +197,14 @@ TEST(sqs_gives_back_what_nobody_reads) {
     kit_send(client.kit, "q", 2);
     kit_send(client.kit, "q", 3);
     kit_commit(client.kit);
-    fake_journal_set_cold(client.kit->journal, true);
+    client.kit->between.is_cold = true;
     struct fake_request *gone =
         ask("ReceiveMessage", "{\"QueueUrl\":\"q\",\"MaxNumberOfMessages\":10}");
     kit_commit(client.kit);
     EXPECT_INT(client.answers_count, 0);
     leave(gone);
     EXPECT_INT(kit_view(client.kit, "q").in_flight_count, 2);
-    EXPECT_INT(fake_journal_read_all(client.kit->journal), 2);
+    EXPECT_INT(between_read_all(&client.kit->between), 2);
     EXPECT_INT(kit_view(client.kit, "q").visible_count, 2);
     kit_commit(client.kit);
     EXPECT_INT(client.answers_count, 0);
@@ -231,7 +231,7 @@ TEST(sqs_answers_nobody_who_left) {
     kit_create(client.kit, "q", 1);
     for (size_t i = 0; i < ARRAY_COUNT(asked); i++) leave(ask(asked[i][0], asked[i][1]));
     kit_commit(client.kit);
-    (void)fake_env_run(client.kit->env);
+    (void)machine_run(client.kit->machine);
     EXPECT_INT(client.answers_count, 0);
     close_client();
 }
@@ -253,14 +253,14 @@ TEST(sqs_says_when_it_cannot_promise) {
     kit_commit(client.kit);
     (void)ask("SendMessage", "{\"QueueUrl\":\"q\",\"MessageBody\":\"x\"}");
     (void)ask("ListQueues", "{}");
-    fake_journal_fail(client.kit->journal, -EIO);
-    (void)fake_env_run(client.kit->env);
+    between_fail(&client.kit->between, -EIO);
+    (void)machine_run(client.kit->machine);
     EXPECT_INT(client.answers_count, 2);
     EXPECT_INT(client.status, 503);
     EXPECT(has("\"__type\":\"com.amazonaws.sqs#ServiceUnavailable\""));
     EXPECT_STRING(client.error, "ServiceUnavailable;Receiver");
     (void)ask("GetQueueUrl", "{\"QueueName\":\"q\"}");
-    (void)fake_env_run(client.kit->env);
+    (void)machine_run(client.kit->machine);
     EXPECT_INT(client.status, 503);
     close_client();
 }
