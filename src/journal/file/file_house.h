@@ -9,6 +9,7 @@
  *   journal_file_start     the end is made final by a batch of the new epoch
  *   journal_file_append    reserve and append: fills a batch
  *   journal_file_commit    one batch after the other to the disk
+ *   journal_file_reach     how far into a segment batches may lie
  *   journal_file_prepare   the next segment, ahead of need; the old ones recycled
  *   journal_file_carry     when to carry, what is trimmed
  *   journal_file_room      how much may still be appended
@@ -55,6 +56,8 @@ struct file_segment {
     uint64_t number;
     uint64_t capacity;    /* bytes that may be used, header included */
     uint64_t lsn_first;   /* of its first batch, once that is durable; else 0 */
+    uint64_t reach;       /* no batch ends behind it before it is raised, durably */
+    uint32_t reach_slot;  /* that was written last */
     uint32_t reads_count; /* under way: it must stay */
     bool header_valid;    /* false only from open to start */
 };
@@ -95,6 +98,7 @@ struct file_journal {
     const struct log *log;
     struct env_file *directory;
     struct env_file *lock;
+    uint32_t format; /* the folder's, as it was when opened; FILE_FORMAT from start on */
     uint64_t seed;
     uint64_t segment_bytes;
     uint64_t bytes_max;       /* 0: none */
@@ -134,7 +138,11 @@ struct file_journal {
     struct list_link sealed;       /* oldest first */
     struct file_batch *committing; /* NULL, or being written */
     struct file_batch *spare;      /* NULL, or kept for the next */
-    size_t batches_bytes;          /* of all the above but spare */
+    struct file_segment *reaching; /* NULL, or the one whose reach is being raised */
+    uint64_t reach_wanted;         /* …to this */
+    char reach_bytes[FILE_REACH_BYTES];
+    struct env_bytes reach_piece;
+    size_t batches_bytes; /* of all the above but spare */
     bool flush_wanted;
     bool flush_deferred;
     struct mono_time commit_began;
@@ -179,6 +187,9 @@ static inline const struct file_journal *file_journal_const(const struct journal
     _Static_assert(offsetof(struct file_journal, journal) == 0, "first");
     return (const struct file_journal *)(const void *)journal;
 }
+
+/* journal_file_open.c */
+int file_format_write(struct file_journal *journal); /* with the number of this version */
 
 /* journal_file_segment.c */
 /* A fresh segment in one blocking go, named, synced, at the end of the table. */
@@ -244,6 +255,16 @@ void file_commit_encode(struct file_journal *journal, struct file_batch *batch,
                         bool follows_durable);
 /* Bookkeeping after `batch` reached its segment. */
 void file_commit_note(struct file_journal *journal, const struct file_batch *batch);
+
+/* The disk has failed: final, and said. */
+void file_commit_fail(struct file_journal *journal, int result);
+
+/* journal_file_reach.c */
+/* Raise the segment's reach so that it covers `end`; then commits go on. */
+void file_reach_raise(struct file_journal *journal, struct file_segment *segment, uint64_t end);
+/* The same, blocking; nothing is done if it is covered. file: the segment's, or another open one. */
+int file_reach_cover(struct file_journal *journal, struct file_segment *segment,
+                     struct env_file *file, uint64_t end);
 
 /* journal_file_prepare.c */
 int file_prepare_open(struct file_journal *journal); /* its timer */

@@ -2,6 +2,7 @@
 /* file_layout.c -- byte for byte.
  *
  *   segment header: 0 magic, 8 u32 format, 12 zero, 16 u64 number, 24 u64 capacity, 32 u64 checksum
+ *   reach:          at 512 and at 1024: 0 u64 segment number, 8 u64 reach, 16 u64 checksum; or zeros
  *   batch header:   0 u32 magic, 4 u32 records, 8 u64 segment number, 16 u64 offset, 24 u64 epoch,
  *                   32 u64 first LSN, 40 u64 durable, 48 u64 bytes of bodies, 56 u32 bytes of
  *                   records, 60 u32 1 if all before was durable, 64 u64 checksum of the records, 72 u64 checksum of 0 to 71
@@ -15,6 +16,8 @@
 #include <string.h>
 
 #define SEGMENT_CHECKED_BYTES 32u
+#define REACH_CHECKED_BYTES 16u
+#define REACH_STEP_BYTES 512u
 #define BATCH_MAGIC_BYTES (sizeof FILE_BATCH_MAGIC - 1)
 #define BATCH_CHECKED_BYTES 72u
 
@@ -34,24 +37,67 @@ uint64_t file_name_read(const char *name) {
     return number;
 }
 
-void file_segment_header_encode(char *out, uint64_t seed, uint64_t number, uint64_t capacity) {
+uint64_t file_reach_offset(uint32_t slot) {
+    CHECK(slot < FILE_REACH_SLOTS);
+    return (slot + 1) * REACH_STEP_BYTES;
+}
+
+void file_reach_encode(char *out, uint64_t seed, uint64_t number, uint64_t reach) {
+    encode_u64_at(out, number);
+    encode_u64_at(out + 8, reach);
+    encode_u64_at(out + 16, hash64_seeded(slice_from(out, REACH_CHECKED_BYTES), seed));
+}
+
+void file_segment_header_encode(char *out, uint64_t seed, uint64_t number,
+                                const struct file_segment_header *header) {
     memset(out, 0, FILE_SEGMENT_HEADER_BYTES);
     memcpy(out, segment_magic, sizeof segment_magic);
     encode_u32_at(out + 8, FILE_FORMAT);
     encode_u64_at(out + 16, number);
-    encode_u64_at(out + 24, capacity);
+    encode_u64_at(out + 24, header->capacity);
     encode_u64_at(out + 32, hash64_seeded(slice_from(out, SEGMENT_CHECKED_BYTES), seed));
+    file_reach_encode(out + file_reach_offset(0), seed, number, header->reach);
+}
+
+/* 0: never written. UINT64_MAX: not readable. */
+static uint64_t reach_decode(const char *at, uint64_t seed, uint64_t number) {
+    static const char zeros[FILE_REACH_BYTES];
+    if (memcmp(at, zeros, sizeof zeros) == 0) return 0;
+    uint64_t checksum = hash64_seeded(slice_from(at, REACH_CHECKED_BYTES), seed);
+    bool is_right = decode_u64_at(at + 16) == checksum && decode_u64_at(at) == number;
+    return is_right ? decode_u64_at(at + 8) : UINT64_MAX;
+}
+
+/* The larger one counts. One that cannot be read may have been the larger. */
+static void reaches_decode(struct slice bytes, uint64_t seed, uint64_t number,
+                           struct file_segment_header *out) {
+    out->reach = 0;
+    out->reach_slot = 0;
+    for (uint32_t slot = 0; slot < FILE_REACH_SLOTS; slot++) {
+        uint64_t offset = file_reach_offset(slot);
+        uint64_t reach = UINT64_MAX;
+        if (bytes.count >= offset + FILE_REACH_BYTES) {
+            reach = reach_decode(bytes.bytes + offset, seed, number);
+        }
+        if (reach <= out->reach) continue;
+        out->reach = reach;
+        out->reach_slot = slot;
+    }
+    if (out->reach == 0 || out->reach > out->capacity) out->reach = out->capacity;
 }
 
 bool file_segment_header_decode(struct slice bytes, uint64_t seed, uint64_t number,
-                                uint64_t *capacity) {
+                                struct file_segment_header *out) {
     if (bytes.count < SEGMENT_CHECKED_BYTES + 8) return false;
     const char *at = bytes.bytes;
     if (memcmp(at, segment_magic, sizeof segment_magic) != 0) return false;
     uint64_t checksum = hash64_seeded(slice_from(at, SEGMENT_CHECKED_BYTES), seed);
     if (decode_u64_at(at + 32) != checksum) return false;
-    if (decode_u32_at(at + 8) != FILE_FORMAT || decode_u64_at(at + 16) != number) return false;
-    *capacity = decode_u64_at(at + 24);
+    uint32_t format = decode_u32_at(at + 8);
+    if (format < FILE_FORMAT_OLDEST || format > FILE_FORMAT) return false;
+    if (decode_u64_at(at + 16) != number) return false;
+    *out = (struct file_segment_header){.capacity = decode_u64_at(at + 24)};
+    reaches_decode(bytes, seed, number, out);
     return true;
 }
 

@@ -5,6 +5,7 @@
  * a new number, so the number also tells one use of a file from the next.
  *
  *   segment   header (padded to 4096) | batch | batch | … | what an earlier use left, or zeros
+ *   reach     two slots within the header's 4096, written in turn (journal_file_reach.c)
  *   batch     header 80 | bodies | records | zeros to a multiple of 64
  *   records   for each: u32 bytes, u32 bodies, for each body (u32 bytes, u64 XXH3), the bytes
  *
@@ -20,8 +21,12 @@
 #include "base/slice.h"
 #include "journal/journal.h"
 
-#define FILE_FORMAT 1u
+#define FILE_FORMAT 2u
+#define FILE_FORMAT_OLDEST 1u           /* that is still read: its segments have no reach */
 #define FILE_SEGMENT_HEADER_BYTES 4096u /* where the first batch lies */
+#define FILE_REACH_BYTES 24u
+#define FILE_REACH_SLOTS 2u
+#define FILE_REACH_FIRST (1024u * 1024) /* what a new segment begins with */
 #define FILE_BATCH_HEADER_BYTES 80u
 #define FILE_BATCH_ALIGN 64u    /* also the step in which a scan for batches walks */
 #define FILE_BATCH_MAGIC "TBch" /* its first bytes */
@@ -29,6 +34,12 @@
 #define FILE_FRAME_BODY_BYTES 12u
 #define FILE_FRAME_BYTES_MAX (FILE_FRAME_BYTES + JOURNAL_RECORD_BODIES_MAX * FILE_FRAME_BODY_BYTES)
 #define FILE_NAME_BYTES 32u
+
+struct file_segment_header {
+    uint64_t capacity;
+    uint64_t reach;      /* no batch was ever begun at or behind it; capacity: nothing is known */
+    uint32_t reach_slot; /* the slot that says so */
+};
 
 struct file_batch_header {
     uint64_t number; /* of the segment */
@@ -54,11 +65,17 @@ void file_name_write(uint64_t number, char name[FILE_NAME_BYTES]);
 /* The number, or 0 if it is no segment's name. */
 uint64_t file_name_read(const char *name);
 
-/* out: FILE_SEGMENT_HEADER_BYTES. */
-void file_segment_header_encode(char *out, uint64_t seed, uint64_t number, uint64_t capacity);
-/* False if these bytes are not the header of the segment of this number. */
+/* out: FILE_SEGMENT_HEADER_BYTES. The reach goes into slot 0. */
+void file_segment_header_encode(char *out, uint64_t seed, uint64_t number,
+                                const struct file_segment_header *header);
+/* bytes: FILE_SEGMENT_HEADER_BYTES of them, or fewer in a file that became shorter. False if they
+ * are not the header of the segment of this number. */
 bool file_segment_header_decode(struct slice bytes, uint64_t seed, uint64_t number,
-                                uint64_t *capacity);
+                                struct file_segment_header *out);
+/* Where in the segment a slot lies: each in a sector of its own. */
+uint64_t file_reach_offset(uint32_t slot);
+/* out: FILE_REACH_BYTES. */
+void file_reach_encode(char *out, uint64_t seed, uint64_t number, uint64_t reach);
 
 /* out: FILE_BATCH_HEADER_BYTES. */
 void file_batch_header_encode(char *out, uint64_t seed, const struct file_batch_header *header);

@@ -63,15 +63,24 @@ static int write_pieces(struct file_journal *journal, struct env_file *file,
 }
 
 /* The kernel tells a failed write-back once to each open file: were it the pool's sync that hears of
- * it, a sync of the same one would then succeed. So this goes by an open file of its own. */
-static int write_again(struct file_journal *journal, const struct file_batch *batch) {
+ * it, a sync of the same one would then succeed. So what the pool is at work on is written by an
+ * open file of its own. */
+static int write_aside(struct file_journal *journal, struct file_segment *segment,
+                       const struct file_batch *batch) {
     const struct env_ops *ops = journal->env->ops;
+    uint64_t end = batch->offset + file_batch_bytes(batch->bodies.count, batch->records.count);
     char name[FILE_NAME_BYTES];
     file_name_write(batch->number, name);
     struct env_file *file = NULL;
     int rc = ops->open(journal->env, journal->directory, name, false, &file);
+    if (rc == 0) rc = file_reach_cover(journal, segment, file, end);
     if (rc == 0) rc = write_pieces(journal, file, batch);
     ops->close(journal->env, file);
+    return rc;
+}
+
+static int write_again(struct file_journal *journal, const struct file_batch *batch) {
+    int rc = write_aside(journal, file_segment_find(journal, batch->number), batch);
     if (rc == 0) file_commit_note(journal, batch);
     return rc;
 }
@@ -84,7 +93,14 @@ static int write_batch(struct file_journal *journal, struct file_batch *batch) {
         segment = file_segment_find(journal, batch->number);
     }
     file_commit_encode(journal, batch, !journal->no_sync);
-    int rc = write_pieces(journal, segment->file, batch);
+    int rc;
+    if (segment == journal->reaching) {
+        rc = write_aside(journal, segment, batch);
+    } else {
+        uint64_t end = batch->offset + file_batch_bytes(batch->bodies.count, batch->records.count);
+        rc = file_reach_cover(journal, segment, segment->file, end);
+        if (rc == 0) rc = write_pieces(journal, segment->file, batch);
+    }
     if (rc == 0) file_commit_note(journal, batch);
     return rc;
 }

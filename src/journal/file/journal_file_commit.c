@@ -50,7 +50,7 @@ void file_commit_note(struct file_journal *journal, const struct file_batch *bat
     journal->commits_count++;
 }
 
-static void fail(struct file_journal *journal, int result) {
+void file_commit_fail(struct file_journal *journal, int result) {
     log_printf(journal->log, LOG_ERROR,
                "journal: cannot write or sync: %s; nothing after record %llu is promised, and no "
                "more records are taken until a restart",
@@ -74,7 +74,7 @@ static void end_commit(void *context, int64_t result) {
     if (result >= 0) file_commit_note(journal, batch);
     file_batch_give_back(journal, batch);
     if (result < 0) {
-        fail(journal, (int)result);
+        file_commit_fail(journal, (int)result);
         return;
     }
     struct mono_time now = journal->env->ops->now_mono(journal->env);
@@ -97,12 +97,18 @@ static struct file_batch *batch_to_commit(struct file_journal *journal) {
 }
 
 void file_commit_next(struct file_journal *journal) {
-    if (journal->committing != NULL || journal->failure != 0 || journal->closed) return;
+    if (journal->committing != NULL || journal->reaching != NULL) return;
+    if (journal->failure != 0 || journal->closed) return;
     struct file_batch *batch = batch_to_commit(journal);
     if (batch == NULL) return;
     struct file_segment *segment = file_segment_find(journal, batch->number);
     if (segment == NULL) { /* not ready yet; whoever makes it ready comes back here */
         file_prepare(journal);
+        return;
+    }
+    uint64_t end = batch->offset + file_batch_bytes(batch->bodies.count, batch->records.count);
+    if (end > segment->reach) {
+        file_reach_raise(journal, segment, end);
         return;
     }
 

@@ -60,6 +60,7 @@ static int format_parse(struct file_journal *journal, struct slice text) {
                    format, FILE_FORMAT);
         return -EPROTONOSUPPORT;
     }
+    journal->format = (uint32_t)format;
     uint64_t check;
     struct slice value = format_value(text, SLICE("check"));
     bool valid = hex_to_u64(value, &check) && value.bytes - text.bytes > 6;
@@ -89,7 +90,7 @@ static int format_read(struct file_journal *journal) {
     return format_parse(journal, slice_from(text, (size_t)count));
 }
 
-static int format_write(struct file_journal *journal) {
+int file_format_write(struct file_journal *journal) {
     const struct env_ops *ops = journal->env->ops;
     char text[FORMAT_BYTES_MAX];
     int count = snprintf(text, sizeof text,
@@ -108,7 +109,9 @@ static int format_write(struct file_journal *journal) {
     ops->close(journal->env, file);
     if (rc < 0) return rc;
     rc = ops->rename(journal->env, journal->directory, FILE_NAME_FORMAT_NEW, FILE_NAME_FORMAT);
-    return rc < 0 ? rc : ops->sync_directory(journal->env, journal->directory);
+    if (rc == 0) rc = ops->sync_directory(journal->env, journal->directory);
+    if (rc == 0) journal->format = FILE_FORMAT;
+    return rc;
 }
 
 struct numbers {
@@ -172,21 +175,23 @@ static int open_segment(struct file_journal *journal, uint64_t number) {
     struct file_segment *segment = env_alloc(journal->env, sizeof *segment);
     if (segment == NULL) return -ENOMEM;
     segment->number = number;
-    segment->capacity = journal->segment_bytes;
+    segment->capacity = segment->reach = journal->segment_bytes;
     char name[FILE_NAME_BYTES];
     file_name_write(number, name);
     int rc = ops->open(journal->env, journal->directory, name, false, &segment->file);
     if (rc < 0) goto fail;
-    char header[FILE_BATCH_HEADER_BYTES];
-    int64_t count = ops->read(journal->env, segment->file, 0, header, sizeof header);
+    char bytes[FILE_SEGMENT_HEADER_BYTES];
+    int64_t count = ops->read(journal->env, segment->file, 0, bytes, sizeof bytes);
     rc = count < 0 ? (int)count : 0;
     if (rc < 0) goto fail;
-    uint64_t capacity;
-    if (file_segment_header_decode(slice_from(header, (size_t)count), journal->seed, number,
-                                   &capacity)) {
-        segment->header_valid =
-            capacity >= FILE_SEGMENT_BYTES_MIN && capacity <= journal->segment_bytes;
-        if (segment->header_valid) segment->capacity = capacity;
+    struct file_segment_header header;
+    if (file_segment_header_decode(slice_from(bytes, (size_t)count), journal->seed, number,
+                                   &header) &&
+        header.capacity >= FILE_SEGMENT_BYTES_MIN && header.capacity <= journal->segment_bytes) {
+        segment->header_valid = true;
+        segment->capacity = header.capacity;
+        segment->reach = header.reach;
+        segment->reach_slot = header.reach_slot;
     }
     rc = check_length(journal, segment);
     if (rc == 0) rc = file_segment_add(journal, segment);
@@ -246,7 +251,7 @@ static int begin_folder(struct file_journal *journal, const struct numbers *numb
     uint64_t capacity = FILE_SEGMENT_BYTES_FIRST;
     int rc = file_segment_create(journal, 1, capacity);
     if (rc < 0) return no_start_yet("cannot make the first segment", rc, journal);
-    rc = format_write(journal);
+    rc = file_format_write(journal);
     return rc < 0 ? no_start_yet("cannot write the file `format`", rc, journal) : 0;
 }
 

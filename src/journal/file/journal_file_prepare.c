@@ -93,6 +93,8 @@ static void take_name(struct file_journal *journal, const char *from) {
     struct file_segment *segment = journal->prepared;
     segment->number = newest_number(journal) + 1;
     segment->capacity = journal->segment_bytes;
+    segment->reach = FILE_REACH_FIRST;
+    segment->reach_slot = 0;
     char name[FILE_NAME_BYTES];
     file_name_write(segment->number, name);
     int rc = ops->rename(journal->env, journal->directory, from, name);
@@ -105,8 +107,8 @@ static void take_name(struct file_journal *journal, const char *from) {
         give_up(journal, name, rc);
         return;
     }
-    file_segment_header_encode(journal->prepared_header, journal->seed, segment->number,
-                               segment->capacity);
+    struct file_segment_header fields = {segment->capacity, segment->reach, segment->reach_slot};
+    file_segment_header_encode(journal->prepared_header, journal->seed, segment->number, &fields);
     journal->prepared_piece =
         (struct env_bytes){journal->prepared_header, FILE_SEGMENT_HEADER_BYTES};
     journal->preparing = FILE_PREPARING_HEADER;

@@ -452,7 +452,7 @@ TEST(open_reads_the_format) {
         EXPECT(rc == -EBADMSG || rc == -EPROTONOSUPPORT);
         text[at] ^= 4;
     }
-    char newer[] = "takt-journal 2\n";
+    char newer[] = "takt-journal 3\n";
     EXPECT_INT(pwrite(fd, newer, strlen(newer), 0), strlen(newer));
     kit->said[0] = '\0';
     EXPECT_INT(kit_replay(kit), -EPROTONOSUPPORT);

@@ -5,7 +5,8 @@
  * there (the end, or a batch that a crash tore), or something was and cannot be read any more. In the
  * second case a later batch knows: each says up to where the log was durable when it was written,
  * and whether that was all that stands before it (with durability none it was not).
- * So all that lies behind is searched for batch headers, at each offset where one may begin.
+ * So all that lies behind is searched for batch headers, at each offset where one may begin, as far
+ * as each segment's reach (journal_file_reach.c): no batch was ever begun behind it.
  *
  * Headers that do not count: of an earlier use of the file (another number), and of an epoch before
  * the place's own: a tail that was cut off once, with what followed it.
@@ -50,7 +51,8 @@ static int scan_segment(struct file_journal *journal, const struct file_place *p
                         uint32_t index, uint64_t offset, char *room, struct file_scan *out) {
     struct file_segment *segment = journal->segments[index];
     size_t room_bytes = SCAN_STEP_BYTES + FILE_BATCH_HEADER_BYTES;
-    for (; offset < segment->capacity; offset += SCAN_STEP_BYTES) {
+    uint64_t end = offset <= segment->reach ? segment->reach : segment->capacity;
+    for (; offset < end; offset += SCAN_STEP_BYTES) {
         int64_t count =
             journal->env->ops->read(journal->env, segment->file, offset, room, room_bytes);
         if (count < 0) return (int)count;

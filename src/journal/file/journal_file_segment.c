@@ -77,7 +77,8 @@ static int write_zeros(struct file_journal *journal, struct env_file *file, uint
 static int write_header(struct file_journal *journal, const struct file_segment *segment) {
     char *header = env_alloc(journal->env, FILE_SEGMENT_HEADER_BYTES);
     if (header == NULL) return -ENOMEM;
-    file_segment_header_encode(header, journal->seed, segment->number, segment->capacity);
+    struct file_segment_header fields = {segment->capacity, segment->reach, segment->reach_slot};
+    file_segment_header_encode(header, journal->seed, segment->number, &fields);
     int rc =
         journal->env->ops->write(journal->env, segment->file, 0, header, FILE_SEGMENT_HEADER_BYTES);
     env_free(journal->env, header);
@@ -90,6 +91,7 @@ int file_segment_create(struct file_journal *journal, uint64_t number, uint64_t 
     if (segment == NULL) return -ENOMEM;
     segment->number = number;
     segment->capacity = capacity;
+    segment->reach = FILE_REACH_FIRST;
     segment->header_valid = true;
 
     char name[FILE_NAME_BYTES];

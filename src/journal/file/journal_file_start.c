@@ -46,7 +46,9 @@ static int repair_header(struct file_journal *journal, struct file_segment *segm
         segment->capacity =
             size < journal->segment_bytes ? size / 4096 * 4096 : journal->segment_bytes;
         if (segment->capacity < FILE_SEGMENT_BYTES_MIN) segment->capacity = journal->segment_bytes;
-        file_segment_header_encode(header, journal->seed, segment->number, segment->capacity);
+        segment->reach = segment->capacity; /* what was ever written into it is not known */
+        struct file_segment_header fields = {segment->capacity, segment->reach, 0};
+        file_segment_header_encode(header, journal->seed, segment->number, &fields);
         rc = journal->env->ops->write(journal->env, segment->file, 0, header,
                                       FILE_SEGMENT_HEADER_BYTES);
     }
@@ -134,7 +136,10 @@ int file_write_mark(struct file_journal *journal, bool sync) {
     char bytes[FILE_BATCH_HEADER_BYTES + FILE_BATCH_ALIGN] = {0};
     memcpy(bytes, mark.header, sizeof mark.header);
     const struct env_ops *ops = journal->env->ops;
-    int rc = ops->write(journal->env, segment->file, mark.offset, bytes, (size_t)bytes_count);
+    int rc = file_reach_cover(journal, segment, segment->file, mark.offset + bytes_count);
+    if (rc == 0) {
+        rc = ops->write(journal->env, segment->file, mark.offset, bytes, (size_t)bytes_count);
+    }
     if (rc == 0 && sync) rc = ops->sync(journal->env, segment->file);
     if (rc < 0) return rc;
     journal->next_offset += bytes_count;
@@ -143,7 +148,10 @@ int file_write_mark(struct file_journal *journal, bool sync) {
 }
 
 static int take_over(struct file_journal *journal) {
-    int rc = remove_leftovers(journal);
+    /* A takt that knows only the format before must not write into it any more. */
+    int rc = journal->format < FILE_FORMAT ? file_format_write(journal) : 0;
+    if (rc < 0) return rc;
+    rc = remove_leftovers(journal);
     if (rc < 0) return rc;
     rc = repair_header(journal, file_segment_find(journal, journal->next_number));
     if (rc < 0) return rc;
