@@ -14,4 +14,4 @@ static void run(struct sqs_call *call, const void *input) {
 }
 
 const struct sqs_action sqs_action_change_message_visibility = {SLICE("ChangeMessageVisibility"),
-                                                                &shape, run};
+                                                                &shape, run, false};

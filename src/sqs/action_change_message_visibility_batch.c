@@ -11,7 +11,8 @@ static const struct sqs_shape entry_shape = SQS_SHAPE(handle_input, entry_fields
 
 static const struct sqs_field fields[] = {
     SQS_FIELD(handle_batch_input, queue_url, "QueueUrl", SQS_TEXT),
-    SQS_FIELD_ENTRIES(handle_batch_input, entries, entry_shape),
+    SQS_FIELD_ENTRIES(handle_batch_input, entries, entry_shape,
+                      "ChangeMessageVisibilityBatchRequestEntry"),
 };
 static const struct sqs_shape shape = SQS_SHAPE(handle_batch_input, fields);
 
@@ -21,4 +22,4 @@ static void run(struct sqs_call *call, const void *input) {
 }
 
 const struct sqs_action sqs_action_change_message_visibility_batch = {
-    SLICE("ChangeMessageVisibilityBatch"), &shape, run};
+    SLICE("ChangeMessageVisibilityBatch"), &shape, run, true};

@@ -11,8 +11,8 @@ struct create_input {
 
 static const struct sqs_field fields[] = {
     SQS_FIELD_REQUIRED(create_input, name, "QueueName", SQS_TEXT),
-    SQS_FIELD(create_input, attributes, "Attributes", SQS_PAIRS),
-    SQS_FIELD(create_input, tags, "tags", SQS_PAIRS),
+    SQS_FIELD_LIST(create_input, attributes, "Attributes", "Attribute", SQS_PAIRS),
+    SQS_FIELD_LIST(create_input, tags, "tags", "Tag", SQS_PAIRS),
 };
 static const struct sqs_shape shape = SQS_SHAPE(create_input, fields);
 
@@ -60,4 +60,4 @@ static void run(struct sqs_call *call, const void *input) {
     shard_submit(call->sqs->shard, &command, on_answer, call);
 }
 
-const struct sqs_action sqs_action_create_queue = {SLICE("CreateQueue"), &shape, run};
+const struct sqs_action sqs_action_create_queue = {SLICE("CreateQueue"), &shape, run, true};

@@ -12,4 +12,4 @@ static void run(struct sqs_call *call, const void *input) {
     handle_run(call, input, COMMAND_DELETE);
 }
 
-const struct sqs_action sqs_action_delete_message = {SLICE("DeleteMessage"), &shape, run};
+const struct sqs_action sqs_action_delete_message = {SLICE("DeleteMessage"), &shape, run, false};

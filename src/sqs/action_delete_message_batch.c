@@ -10,7 +10,7 @@ static const struct sqs_shape entry_shape = SQS_SHAPE(handle_input, entry_fields
 
 static const struct sqs_field fields[] = {
     SQS_FIELD(handle_batch_input, queue_url, "QueueUrl", SQS_TEXT),
-    SQS_FIELD_ENTRIES(handle_batch_input, entries, entry_shape),
+    SQS_FIELD_ENTRIES(handle_batch_input, entries, entry_shape, "DeleteMessageBatchRequestEntry"),
 };
 static const struct sqs_shape shape = SQS_SHAPE(handle_batch_input, fields);
 
@@ -19,5 +19,5 @@ static void run(struct sqs_call *call, const void *input) {
                      SLICE("DeleteMessageBatchResultEntry"));
 }
 
-const struct sqs_action sqs_action_delete_message_batch = {SLICE("DeleteMessageBatch"), &shape,
-                                                           run};
+const struct sqs_action sqs_action_delete_message_batch = {SLICE("DeleteMessageBatch"), &shape, run,
+                                                           true};

@@ -22,4 +22,4 @@ static void run(struct sqs_call *call, const void *input_any) {
     shard_submit(call->sqs->shard, &command, sqs_on_plain_answer, call);
 }
 
-const struct sqs_action sqs_action_delete_queue = {SLICE("DeleteQueue"), &shape, run};
+const struct sqs_action sqs_action_delete_queue = {SLICE("DeleteQueue"), &shape, run, false};

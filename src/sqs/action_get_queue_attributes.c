@@ -9,7 +9,7 @@ struct get_attributes_input {
 
 static const struct sqs_field fields[] = {
     SQS_FIELD(get_attributes_input, queue_url, "QueueUrl", SQS_TEXT),
-    SQS_FIELD(get_attributes_input, names, "AttributeNames", SQS_TEXTS),
+    SQS_FIELD_LIST(get_attributes_input, names, "AttributeNames", "AttributeName", SQS_TEXTS),
 };
 static const struct sqs_shape shape = SQS_SHAPE(get_attributes_input, fields);
 
@@ -35,5 +35,5 @@ static void run(struct sqs_call *call, const void *input_any) {
     }
 }
 
-const struct sqs_action sqs_action_get_queue_attributes = {SLICE("GetQueueAttributes"), &shape,
-                                                           run};
+const struct sqs_action sqs_action_get_queue_attributes = {SLICE("GetQueueAttributes"), &shape, run,
+                                                           true};

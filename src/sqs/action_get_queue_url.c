@@ -35,4 +35,4 @@ static void run(struct sqs_call *call, const void *input) {
     sqs_answer_durable(call, &writer);
 }
 
-const struct sqs_action sqs_action_get_queue_url = {SLICE("GetQueueUrl"), &shape, run};
+const struct sqs_action sqs_action_get_queue_url = {SLICE("GetQueueUrl"), &shape, run, true};

@@ -77,4 +77,4 @@ static void run(struct sqs_call *call, const void *input_any) {
     sqs_answer_durable(call, &writer);
 }
 
-const struct sqs_action sqs_action_list_queues = {SLICE("ListQueues"), &shape, run};
+const struct sqs_action sqs_action_list_queues = {SLICE("ListQueues"), &shape, run, true};

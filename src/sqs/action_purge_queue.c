@@ -51,4 +51,4 @@ static void run(struct sqs_call *call, const void *input_any) {
     shard_submit(sqs->shard, &command, sqs_on_plain_answer, call);
 }
 
-const struct sqs_action sqs_action_purge_queue = {SLICE("PurgeQueue"), &shape, run};
+const struct sqs_action sqs_action_purge_queue = {SLICE("PurgeQueue"), &shape, run, false};

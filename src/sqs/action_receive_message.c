@@ -16,9 +16,11 @@ static const struct sqs_field fields[] = {
     SQS_FIELD(receive_input, messages_max, "MaxNumberOfMessages", SQS_INTEGER),
     SQS_FIELD(receive_input, wait_seconds, "WaitTimeSeconds", SQS_INTEGER),
     SQS_FIELD(receive_input, visibility_timeout, "VisibilityTimeout", SQS_INTEGER),
-    SQS_FIELD(receive_input, message_attribute_names, "MessageAttributeNames", SQS_TEXTS),
-    SQS_FIELD(receive_input, system_attribute_names, "MessageSystemAttributeNames", SQS_TEXTS),
-    SQS_FIELD(receive_input, attribute_names, "AttributeNames", SQS_TEXTS),
+    SQS_FIELD_LIST(receive_input, message_attribute_names, "MessageAttributeNames",
+                   "MessageAttributeName", SQS_TEXTS),
+    SQS_FIELD_LIST(receive_input, system_attribute_names, "MessageSystemAttributeNames",
+                   "MessageSystemAttributeName", SQS_TEXTS),
+    SQS_FIELD_LIST(receive_input, attribute_names, "AttributeNames", "AttributeName", SQS_TEXTS),
     SQS_FIELD(receive_input, attempt_id, "ReceiveRequestAttemptId", SQS_TEXT),
 };
 static const struct sqs_shape shape = SQS_SHAPE(receive_input, fields);
@@ -207,4 +209,4 @@ static void run(struct sqs_call *call, const void *input_any) {
     if (call->receive == NULL) sqs_refuse_result(call, BROKER_NO_MEMORY, NULL);
 }
 
-const struct sqs_action sqs_action_receive_message = {SLICE("ReceiveMessage"), &shape, run};
+const struct sqs_action sqs_action_receive_message = {SLICE("ReceiveMessage"), &shape, run, true};

@@ -10,8 +10,10 @@ static const struct sqs_field fields[] = {
     SQS_FIELD(message_input, queue_url, "QueueUrl", SQS_TEXT),
     SQS_FIELD(message_input, text, "MessageBody", SQS_TEXT),
     SQS_FIELD(message_input, delay_seconds, "DelaySeconds", SQS_INTEGER),
-    SQS_FIELD(message_input, attributes, "MessageAttributes", SQS_ATTRIBUTES),
-    SQS_FIELD(message_input, system_attributes, "MessageSystemAttributes", SQS_ATTRIBUTES),
+    SQS_FIELD_LIST(message_input, attributes, "MessageAttributes", "MessageAttribute",
+                   SQS_ATTRIBUTES),
+    SQS_FIELD_LIST(message_input, system_attributes, "MessageSystemAttributes",
+                   "MessageSystemAttribute", SQS_ATTRIBUTES),
     SQS_FIELD(message_input, group_id, "MessageGroupId", SQS_TEXT),
     SQS_FIELD(message_input, deduplication_id, "MessageDeduplicationId", SQS_TEXT),
 };
@@ -76,4 +78,4 @@ static void run(struct sqs_call *call, const void *input_any) {
     shard_submit(sqs->shard, &command, on_answer, call);
 }
 
-const struct sqs_action sqs_action_send_message = {SLICE("SendMessage"), &shape, run};
+const struct sqs_action sqs_action_send_message = {SLICE("SendMessage"), &shape, run, true};

@@ -16,8 +16,10 @@ static const struct sqs_field entry_fields[] = {
     SQS_FIELD(message_input, id, "Id", SQS_TEXT),
     SQS_FIELD(message_input, text, "MessageBody", SQS_TEXT),
     SQS_FIELD(message_input, delay_seconds, "DelaySeconds", SQS_INTEGER),
-    SQS_FIELD(message_input, attributes, "MessageAttributes", SQS_ATTRIBUTES),
-    SQS_FIELD(message_input, system_attributes, "MessageSystemAttributes", SQS_ATTRIBUTES),
+    SQS_FIELD_LIST(message_input, attributes, "MessageAttributes", "MessageAttribute",
+                   SQS_ATTRIBUTES),
+    SQS_FIELD_LIST(message_input, system_attributes, "MessageSystemAttributes",
+                   "MessageSystemAttribute", SQS_ATTRIBUTES),
     SQS_FIELD(message_input, group_id, "MessageGroupId", SQS_TEXT),
     SQS_FIELD(message_input, deduplication_id, "MessageDeduplicationId", SQS_TEXT),
 };
@@ -25,7 +27,7 @@ static const struct sqs_shape entry_shape = SQS_SHAPE(message_input, entry_field
 
 static const struct sqs_field fields[] = {
     SQS_FIELD(send_batch_input, queue_url, "QueueUrl", SQS_TEXT),
-    SQS_FIELD_ENTRIES(send_batch_input, entries, entry_shape),
+    SQS_FIELD_ENTRIES(send_batch_input, entries, entry_shape, "SendMessageBatchRequestEntry"),
 };
 static const struct sqs_shape shape = SQS_SHAPE(send_batch_input, fields);
 
@@ -129,4 +131,5 @@ static void run(struct sqs_call *call, const void *input_any) {
     shard_submit(call->sqs->shard, &command, on_answer, call);
 }
 
-const struct sqs_action sqs_action_send_message_batch = {SLICE("SendMessageBatch"), &shape, run};
+const struct sqs_action sqs_action_send_message_batch = {SLICE("SendMessageBatch"), &shape, run,
+                                                         true};

@@ -9,7 +9,7 @@ struct set_attributes_input {
 
 static const struct sqs_field fields[] = {
     SQS_FIELD(set_attributes_input, queue_url, "QueueUrl", SQS_TEXT),
-    SQS_FIELD_REQUIRED(set_attributes_input, attributes, "Attributes", SQS_PAIRS),
+    SQS_FIELD_LIST_REQUIRED(set_attributes_input, attributes, "Attributes", "Attribute", SQS_PAIRS),
 };
 static const struct sqs_shape shape = SQS_SHAPE(set_attributes_input, fields);
 
@@ -25,5 +25,5 @@ static void run(struct sqs_call *call, const void *input_any) {
     shard_submit(call->sqs->shard, &command, sqs_on_plain_answer, call);
 }
 
-const struct sqs_action sqs_action_set_queue_attributes = {SLICE("SetQueueAttributes"), &shape,
-                                                           run};
+const struct sqs_action sqs_action_set_queue_attributes = {SLICE("SetQueueAttributes"), &shape, run,
+                                                           false};

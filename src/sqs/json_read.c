@@ -149,11 +149,7 @@ static const struct sqs_field *find_field(struct reader *reader, const struct sq
     struct slice name;
     if (!read_name(reader, raw_name, &name)) return NULL;
     const struct sqs_field *field = sqs_shape_find(shape, name);
-    if (field == NULL) {
-        struct slice excerpt = sqs_excerpt(name);
-        sqs_fail(reader->fault, SQS_ERROR_PARAMETER_VALUE, "Unknown parameter %.*s.",
-                 SLICE_ARGS(excerpt));
-    }
+    if (field == NULL) sqs_fail_unknown_parameter(name, reader->fault);
     return field;
 }
 
@@ -190,8 +186,30 @@ static bool read_member(struct reader *reader, const struct sqs_field *field, st
     return read_entries(reader, field, raw, (void *)((char *)input + field->offset));
 }
 
-bool json_read_request(const struct http_request *request, const struct sqs_shape *shape,
-                       void *input, struct sqs_fault *fault) {
+bool json_open_request(const struct http_request *request, struct sqs_parsed *parsed,
+                       struct sqs_fault *fault) {
+    static const struct slice prefix = {"AmazonSQS.", 10};
+    if (!slice_equal(request->method, SLICE("POST")))
+        return sqs_fail(fault, SQS_ERROR_METHOD, "A request in AWS JSON 1.0 is a POST.");
+    struct slice target = http_request_header(request, SLICE("x-amz-target"));
+    if (!slice_starts_with(target, prefix)) {
+        return sqs_fail(fault, SQS_ERROR_UNKNOWN_OPERATION,
+                        target.count == 0
+                            ? "The request has no X-Amz-Target header, which names the operation."
+                            : "The X-Amz-Target header does not begin with AmazonSQS.");
+    }
+    /* Not optional: a page in a browser cannot send it to us without being asked for permission. */
+    if (!slice_equal_ignore_case(sqs_content_type(request), SLICE("application/x-amz-json-1.0"))) {
+        return sqs_fail(fault, SQS_ERROR_SERIALIZATION,
+                        "The Content-Type must be application/x-amz-json-1.0.");
+    }
+    parsed->action = slice_skip(target, prefix.count);
+    return true;
+}
+
+bool json_read_request(const struct http_request *request, const struct sqs_parsed *parsed,
+                       const struct sqs_shape *shape, void *input, struct sqs_fault *fault) {
+    (void)parsed;
     struct reader reader = {.arena = request->arena, .fault = fault};
     struct json_error error = {0};
     if (!json_validate(request->body, &error)) {

@@ -7,6 +7,8 @@
 #include "sqs/base64.h"
 #include "sqs/json_protocol.h"
 
+#include <inttypes.h>
+
 static void next(struct sqs_writer *writer) {
     if (writer->follows) buffer_append_byte(writer->out, ',');
     writer->follows = true;
@@ -28,19 +30,22 @@ static void close_bracket(struct sqs_writer *writer, char bracket) {
     writer->follows = true;
 }
 
-static void begin(struct sqs_writer *writer, struct slice action) {
-    (void)action;
+static void begin(struct sqs_writer *writer) {
     open_bracket(writer, '{');
 }
 
-static void end(struct sqs_writer *writer, struct slice action) {
-    (void)action;
+static void end(struct sqs_writer *writer) {
     close_bracket(writer, '}');
 }
 
 static void write_text(struct sqs_writer *writer, struct slice name, struct slice value) {
     write_name(writer, name);
     json_write_string(writer->out, value);
+}
+
+static void write_number(struct sqs_writer *writer, struct slice name, int64_t value) {
+    write_name(writer, name);
+    buffer_printf(writer->out, "%" PRIi64, value);
 }
 
 static void write_boolean(struct sqs_writer *writer, struct slice name, bool value) {
@@ -72,6 +77,11 @@ static void item_begin(struct sqs_writer *writer, struct slice element) {
     open_bracket(writer, '{');
 }
 
+static void item_end(struct sqs_writer *writer, struct slice element) {
+    (void)element;
+    close_bracket(writer, '}');
+}
+
 static void list_end(struct sqs_writer *writer) {
     close_bracket(writer, ']');
 }
@@ -97,8 +107,12 @@ static void map_end(struct sqs_writer *writer) {
     close_bracket(writer, '}');
 }
 
-static void write_fault(struct buffer *out, const struct sqs_fault *fault) {
-    buffer_append(out, SLICE("{\"__type\":\"com.amazonaws.sqs#"));
+/* What any service may say has the namespace of the framework, what only SQS says has its own. */
+static void write_fault(struct buffer *out, const struct sqs_fault *fault,
+                        struct slice request_id) {
+    (void)request_id;
+    buffer_append(out, SLICE("{\"__type\":\""));
+    if (strchr(fault->type, '#') == NULL) buffer_append(out, SLICE("com.amazonaws.sqs#"));
     buffer_append_string(out, fault->type);
     buffer_append(out, SLICE("\",\"message\":"));
     json_write_string(out, fault->words);
@@ -107,21 +121,24 @@ static void write_fault(struct buffer *out, const struct sqs_fault *fault) {
 
 const struct sqs_protocol sqs_protocol_json = {
     .content_type = "application/x-amz-json-1.0",
+    .has_error_header = true,
+    .open = json_open_request,
     .read = json_read_request,
     .write_fault = write_fault,
     .begin = begin,
     .end = end,
     .text = write_text,
+    .number = write_number,
     .boolean = write_boolean,
     .bytes = write_bytes,
     .list_begin = list_begin,
     .list_text = list_text,
     .item_begin = item_begin,
-    .item_end = end,
+    .item_end = item_end,
     .list_end = list_end,
     .map_begin = map_begin,
     .map_text = map_text,
     .map_item_begin = map_item_begin,
-    .map_item_end = end,
+    .map_item_end = item_end,
     .map_end = map_end,
 };

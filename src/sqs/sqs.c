@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sqs.c -- the endpoint: from an HTTP request to the action it names.
  *
- *   POST, X-Amz-Target, Content-Type   which action, which protocol
- *   protocol->read                     the body becomes the action's input
- *   action->run                        checks, one command, one answer
+ *   sqs_protocol_of   AWS JSON 1.0 or Query
+ *   protocol->open    which action
+ *   protocol->read    the request becomes the action's input
+ *   action->run       checks, one command, one answer
  *
- * What is refused on the way never reaches the broker. The content type is not optional: a page in
- * a browser cannot send it to us without being asked for permission first.
+ * What is refused on the way never reaches the broker.
  */
 #include "sqs/sqs_inside.h"
 
@@ -82,43 +82,21 @@ static size_t body_bytes_max(void *context, const struct http_request *request) 
     return SQS_REQUEST_BYTES_MAX;
 }
 
-/* Without its parameters. */
-static struct slice content_type_of(const struct http_request *request) {
+struct slice sqs_content_type(const struct http_request *request) {
     struct slice type;
     struct slice parameters;
     slice_cut(http_request_header(request, SLICE("content-type")), ';', &type, &parameters);
     return slice_trim(type);
 }
 
-/* NULL: *fault says why. */
-static const struct sqs_action *action_of(const struct http_request *request,
-                                          struct sqs_fault *fault) {
-    static const struct slice prefix = {"AmazonSQS.", 10};
-    if (!slice_equal(request->method, SLICE("POST"))) {
-        sqs_fail(fault, SQS_ERROR_METHOD, "An SQS request is a POST.");
-        return NULL;
-    }
-    struct slice type = content_type_of(request);
-    if (slice_equal_ignore_case(type, SLICE("application/x-www-form-urlencoded"))) {
-        sqs_fail(fault, SQS_ERROR_UNSUPPORTED_OPERATION,
-                 "The Query protocol is not built yet in takt: use a client that speaks AWS JSON "
-                 "1.0 to SQS.");
-        return NULL;
-    }
-    struct slice target = http_request_header(request, SLICE("x-amz-target"));
-    if (!slice_starts_with(target, prefix)) {
-        sqs_fail(fault, SQS_ERROR_UNKNOWN_OPERATION,
-                 target.count == 0
-                     ? "The request has no X-Amz-Target header, which names the operation."
-                     : "The X-Amz-Target header does not begin with AmazonSQS.");
-        return NULL;
-    }
-    if (!slice_equal_ignore_case(type, slice_from_string(sqs_protocol_json.content_type))) {
-        sqs_fail(fault, SQS_ERROR_SERIALIZATION,
-                 "The Content-Type must be application/x-amz-json-1.0.");
-        return NULL;
-    }
-    return sqs_action_find(slice_skip(target, prefix.count), fault);
+/* A header of JSON's decides; after it whatever only Query is sent with. */
+const struct sqs_protocol *sqs_protocol_of(const struct http_request *request) {
+    struct slice type = sqs_content_type(request);
+    bool is_query = !http_request_has_header(request, SLICE("x-amz-target")) &&
+                    (slice_equal(request->method, SLICE("GET")) ||
+                     slice_equal_ignore_case(type, SLICE("application/x-www-form-urlencoded")) ||
+                     (type.count == 0 && slice_starts_with(request->query, SLICE("Action="))));
+    return is_query ? &sqs_protocol_query : &sqs_protocol_json;
 }
 
 static void on_request(void *context, struct http_request *request) {
@@ -129,7 +107,8 @@ static void on_request(void *context, struct http_request *request) {
         return;
     }
     struct sqs_fault fault = sqs_fault_none(request->arena);
-    call->action = action_of(request, &fault);
+    if (call->protocol->open(request, &call->parsed, &fault))
+        call->action = sqs_action_find(call->parsed.action, &fault);
     if (call->action == NULL) {
         sqs_refuse(call, &fault);
         return;
@@ -138,7 +117,7 @@ static void on_request(void *context, struct http_request *request) {
     void *input = arena_take(request->arena, shape->bytes_count);
     if (input == NULL) {
         sqs_refuse_result(call, BROKER_NO_MEMORY, NULL);
-    } else if (!call->protocol->read(request, shape, input, &fault)) {
+    } else if (!call->protocol->read(request, &call->parsed, shape, input, &fault)) {
         sqs_refuse(call, &fault);
     } else {
         call->action->run(call, input);
@@ -154,9 +133,9 @@ static void on_closed(void *context, struct http_request *request) {
     sqs_call_end(call);
 }
 
-static void on_refused(void *context, struct arena *arena, int status,
-                       struct http_response *response) {
-    (void)context;
+/* The body of a refusal that no call was made for. */
+static void write_refusal(const struct sqs_protocol *protocol, struct arena *arena, int status,
+                          struct http_response *response) {
     struct sqs_fault fault = sqs_fault_none(arena);
     if (status == 413) {
         sqs_fail(&fault, SQS_ERROR_PARAMETER_VALUE, "The request is larger than %u bytes.",
@@ -167,19 +146,32 @@ static void on_refused(void *context, struct arena *arena, int status,
         sqs_fail(&fault, SQS_ERROR_SERIALIZATION, "The request is not HTTP that can be taken: %d.",
                  status);
     }
-    response->content_type = sqs_protocol_json.content_type;
+    response->content_type = protocol->content_type;
     struct buffer out;
     buffer_open(&out, arena->allocator, 4096);
-    sqs_protocol_json.write_fault(&out, &fault);
+    protocol->write_fault(&out, &fault, SLICE_EMPTY);
     char *copy = out.failed ? NULL : arena_copy(arena, buffer_slice(&out));
     response->body = copy == NULL ? SLICE_EMPTY : slice_from(copy, out.count);
     buffer_close(&out);
+}
+
+static void on_refused(void *context, struct arena *arena, int status,
+                       struct http_response *response) {
+    (void)context;
+    write_refusal(&sqs_protocol_json, arena, status, response);
+}
+
+static void on_too_large(void *context, const struct http_request *request,
+                         struct http_response *response) {
+    (void)context;
+    write_refusal(sqs_protocol_of(request), request->arena, 413, response);
 }
 
 const struct http_handler *sqs_handler(void) {
     static const struct http_handler handler = {.body_bytes_max = body_bytes_max,
                                                 .on_request = on_request,
                                                 .on_closed = on_closed,
-                                                .on_refused = on_refused};
+                                                .on_refused = on_refused,
+                                                .on_too_large = on_too_large};
     return &handler;
 }

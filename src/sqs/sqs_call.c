@@ -10,6 +10,13 @@
 
 #include <stdio.h>
 
+static void make_request_id(struct sqs *sqs, char out[SQS_ID_BYTES]) {
+    uint8_t id[16];
+    sqs->calls_count++;
+    hash128_seeded(slice_from(&sqs->calls_count, sizeof sqs->calls_count), sqs->id_seed, id);
+    sqs_id_write(id, out);
+}
+
 struct sqs_call *sqs_call_open(struct sqs *sqs, struct http_request *request) {
     struct sqs_call *call = sqs->calls_free;
     if (call != NULL) {
@@ -23,13 +30,14 @@ struct sqs_call *sqs_call_open(struct sqs *sqs, struct http_request *request) {
     }
     call->sqs = sqs;
     call->request = request;
-    call->protocol = &sqs_protocol_json;
+    call->protocol = sqs_protocol_of(request);
     call->action = NULL;
     call->state = NULL;
     call->receive = NULL;
     call->status = 200;
     call->error_code = NULL;
     call->next_free = NULL;
+    make_request_id(sqs, call->request_id);
     request->context = call;
     sqs->calls_open_count++;
     return call;
@@ -54,25 +62,20 @@ void sqs_call_end(struct sqs_call *call) {
     sqs->calls_free_count++;
 }
 
-static void make_request_id(struct sqs *sqs, char out[SQS_ID_BYTES]) {
-    uint8_t id[16];
-    sqs->calls_count++;
-    hash128_seeded(slice_from(&sqs->calls_count, sizeof sqs->calls_count), sqs->id_seed, id);
-    sqs_id_write(id, out);
+static struct slice request_id_of(const struct sqs_call *call) {
+    return slice_from(call->request_id, sizeof call->request_id);
 }
 
 /* The answer lies in `out`. */
 static void send_out(struct sqs_call *call) {
-    char id[SQS_ID_BYTES];
     char error[96];
-    make_request_id(call->sqs, id);
-    struct http_header headers[2] = {{SLICE("x-amzn-requestid"), slice_from(id, sizeof id)}};
+    struct http_header headers[2] = {{SLICE("x-amzn-requestid"), request_id_of(call)}};
     struct http_response response = {.status = call->status,
                                      .content_type = call->protocol->content_type,
                                      .headers = headers,
                                      .headers_count = 1,
                                      .body = buffer_slice(&call->out)};
-    if (call->error_code != NULL) {
+    if (call->error_code != NULL && call->protocol->has_error_header) {
         int count = snprintf(error, sizeof error, "%s;%s", call->error_code,
                              call->status < 500 ? "Sender" : "Receiver");
         CHECK(count > 0 && (size_t)count < sizeof error);
@@ -89,8 +92,8 @@ static void write_fault(struct sqs_call *call, const struct sqs_fault *fault) {
     buffer_clear(&call->out);
     call->status = fault->status;
     call->error_code = fault->code;
-    call->protocol->write_fault(&call->out, fault);
-    if (call->out.failed) buffer_clear(&call->out); /* the header says enough */
+    call->protocol->write_fault(&call->out, fault, request_id_of(call));
+    if (call->out.failed) buffer_clear(&call->out); /* the status says enough */
 }
 
 static void on_durable(void *context, bool failed) {
@@ -105,15 +108,19 @@ static void on_durable(void *context, bool failed) {
 }
 
 struct sqs_writer sqs_call_writer(struct sqs_call *call) {
-    struct sqs_writer writer = {.protocol = call->protocol, .out = &call->out};
+    struct sqs_writer writer = {.protocol = call->protocol,
+                                .out = &call->out,
+                                .action = call->action->name,
+                                .request_id = request_id_of(call),
+                                .has_result = call->action->has_result};
     buffer_clear(&call->out);
-    call->protocol->begin(&writer, call->action->name);
+    call->protocol->begin(&writer);
     return writer;
 }
 
 /* If there was no room for the answer, it is now another one. */
 static void finish(struct sqs_call *call, struct sqs_writer *writer) {
-    call->protocol->end(writer, call->action->name);
+    call->protocol->end(writer);
     if (!call->out.failed) return;
     struct sqs_fault fault = sqs_fault_none(sqs_call_arena(call));
     sqs_fail_result(&fault, BROKER_NO_MEMORY, SLICE_EMPTY);

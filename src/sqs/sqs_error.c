@@ -19,6 +19,9 @@ static const struct error_shape shapes[] = {
 #undef SQS_ERROR_SHAPE
 };
 
+static const char queue_not_found_in_query[] =
+    "The specified queue does not exist for this wsdl version.";
+
 bool sqs_fail(struct sqs_fault *fault, enum sqs_error error, const char *format, ...) {
     char words[WORDS_BYTES_MAX];
     va_list arguments;
@@ -32,6 +35,7 @@ bool sqs_fail(struct sqs_fault *fault, enum sqs_error error, const char *format,
     fault->type = shape->type;
     fault->code = shape->code;
     fault->status = shape->status;
+    fault->query_words = NULL;
     char *copy = arena_copy(fault->arena, slice_from(words, (size_t)count));
     fault->words = copy == NULL ? SLICE_EMPTY : slice_from(copy, (size_t)count);
     return false;
@@ -40,8 +44,11 @@ bool sqs_fail(struct sqs_fault *fault, enum sqs_error error, const char *format,
 bool sqs_fail_result(struct sqs_fault *fault, enum broker_result result, struct slice detail) {
     fault->type = broker_result_type(result);
     fault->code = broker_result_query_code(result);
+    if (strcmp(fault->code, shapes[SQS_ERROR_PARAMETER_VALUE].code) == 0)
+        fault->type = shapes[SQS_ERROR_PARAMETER_VALUE].type;
     fault->status = broker_result_status(result);
     fault->words = slice_from_string(broker_result_words(result));
+    fault->query_words = result == BROKER_QUEUE_NOT_FOUND ? queue_not_found_in_query : NULL;
     if (detail.count > 0) {
         char *copy = arena_copy(fault->arena, detail);
         if (copy != NULL) fault->words = slice_from(copy, detail.count);

@@ -12,10 +12,13 @@
 
 #include <stdarg.h>
 
+/* The namespace of types that are not SQS's own; they have other names there than in Query. */
+#define CORAL "com.amazon.coral.service#"
+
 /* clang-format off */
 #define SQS_ERRORS(X)                                                                              \
-    X(MISSING_PARAMETER, "MissingParameter", "MissingParameter", 400)                              \
-    X(PARAMETER_VALUE, "InvalidParameterValue", "InvalidParameterValue", 400)                      \
+    X(MISSING_PARAMETER, CORAL "MissingRequiredParameterException", "MissingParameter", 400)       \
+    X(PARAMETER_VALUE, CORAL "InvalidParameterValueException", "InvalidParameterValue", 400)       \
     X(ATTRIBUTE_NAME, "InvalidAttributeName", "InvalidAttributeName", 400)                         \
     X(ATTRIBUTE_VALUE, "InvalidAttributeValue", "InvalidAttributeValue", 400)                      \
     X(ADDRESS, "InvalidAddress", "InvalidAddress", 400)                                            \
@@ -31,8 +34,13 @@
       403)                                                                                         \
     X(UNSUPPORTED_OPERATION, "UnsupportedOperation",                                               \
       "AWS.SimpleQueueService.UnsupportedOperation", 400)                                          \
-    X(UNKNOWN_OPERATION, "UnknownOperationException", "InvalidAction", 400)                        \
-    X(SERIALIZATION, "SerializationException", "MalformedInput", 400)                              \
+    X(RESOURCE, "ResourceNotFoundException", "ResourceNotFoundException", 404)                     \
+    X(UNKNOWN_OPERATION, CORAL "UnknownOperationException", "InvalidAction", 400)                  \
+    X(SERIALIZATION, CORAL "SerializationException", "MalformedInput", 400)                        \
+    X(QUERY_STRING, "MalformedQueryString", "MalformedQueryString", 400)                           \
+    X(MISSING_ACTION, "MissingAction", "MissingAction", 400)                                       \
+    X(VERSION, "NoSuchVersion", "NoSuchVersion", 400)                                              \
+    X(ACCESS_DENIED, "AccessDenied", "AccessDenied", 403)                                          \
     X(METHOD, "InvalidHttpMethod", "InvalidHttpMethod", 405)                                       \
     X(INTERNAL, "InternalFailure", "InternalFailure", 500)
 /* clang-format on */
@@ -49,6 +57,7 @@ struct sqs_fault {
     const char *code;
     int status;
     struct slice words;
+    const char *query_words; /* where Query has others; else NULL */
 };
 
 static inline struct sqs_fault sqs_fault_none(struct arena *arena) {

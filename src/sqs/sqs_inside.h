@@ -62,6 +62,8 @@ struct sqs_call {
     const struct sqs_action *action;
     void *state;                   /* the action's own, in the request's arena */
     struct shard_receive *receive; /* parked */
+    struct sqs_parsed parsed;
+    char request_id[SQS_ID_BYTES];
     struct buffer out;
     int status;
     const char *error_code; /* NULL: it went well */
@@ -73,6 +75,7 @@ struct sqs_action {
     const struct sqs_shape *shape;
     /* Answers, now or later, by one of the functions below. input: as long as the request. */
     void (*run)(struct sqs_call *call, const void *input);
+    bool has_result; /* its answer has members */
 };
 
 /* ---- sqs_actions.c ---- */

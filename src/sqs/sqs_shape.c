@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sqs_shape.c -- finds fields, and those that should be there. */
+/* sqs_shape.c -- finds fields, and says which should be there. */
 #include "sqs/sqs_protocol.h"
 
 const struct sqs_field *sqs_shape_find(const struct sqs_shape *shape, struct slice name) {
@@ -7,6 +7,23 @@ const struct sqs_field *sqs_shape_find(const struct sqs_shape *shape, struct sli
         if (slice_equal(shape->fields[i].name, name)) return &shape->fields[i];
     }
     return NULL;
+}
+
+const struct sqs_field *sqs_shape_find_element(const struct sqs_shape *shape,
+                                               struct slice element) {
+    for (uint32_t i = 0; i < shape->fields_count; i++) {
+        if (slice_equal(shape->fields[i].element, element)) return &shape->fields[i];
+    }
+    return NULL;
+}
+
+struct slice sqs_shape_key_word(struct slice element) {
+    return slice_equal(element, SLICE("Tag")) ? SLICE("Key") : SLICE("Name");
+}
+
+bool sqs_fail_unknown_parameter(struct slice name, struct sqs_fault *fault) {
+    return sqs_fail(fault, SQS_ERROR_PARAMETER_VALUE, "Unknown parameter %.*s.",
+                    SLICE_ARGS(sqs_excerpt(name)));
 }
 
 static bool is_given(const struct sqs_field *field, const void *input) {

@@ -54,7 +54,8 @@ struct sqs_entries {
 
 struct sqs_shape;
 struct sqs_field {
-    struct slice name;
+    struct slice name;    /* in JSON */
+    struct slice element; /* in Query: the name again, or what one of a list or a map is called */
     enum sqs_kind kind;
     bool is_required;
     size_t offset;                 /* in the action's input */
@@ -68,11 +69,15 @@ struct sqs_shape {
 
 /* clang-format off */
 #define SQS_FIELD(input, member, name, kind)                                                       \
-    {SLICE(name), kind, false, offsetof(struct input, member), NULL}
+    {SLICE(name), SLICE(name), kind, false, offsetof(struct input, member), NULL}
 #define SQS_FIELD_REQUIRED(input, member, name, kind)                                              \
-    {SLICE(name), kind, true, offsetof(struct input, member), NULL}
-#define SQS_FIELD_ENTRIES(input, member, shape)                                                    \
-    {SLICE("Entries"), SQS_ENTRIES, false, offsetof(struct input, member), &(shape)}
+    {SLICE(name), SLICE(name), kind, true, offsetof(struct input, member), NULL}
+#define SQS_FIELD_LIST(input, member, name, element, kind)                                         \
+    {SLICE(name), SLICE(element), kind, false, offsetof(struct input, member), NULL}
+#define SQS_FIELD_LIST_REQUIRED(input, member, name, element, kind)                                \
+    {SLICE(name), SLICE(element), kind, true, offsetof(struct input, member), NULL}
+#define SQS_FIELD_ENTRIES(input, member, shape, element)                                           \
+    {SLICE("Entries"), SLICE(element), SQS_ENTRIES, false, offsetof(struct input, member), &(shape)}
 #define SQS_SHAPE(input, fields) {fields, ARRAY_COUNT(fields), sizeof(struct input)}
 /* clang-format on */
 
