@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "shard/shard_inside.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -180,15 +181,40 @@ void harness_settle(struct harness *harness) {
     }
 }
 
+/* As the shard does it: a chain of a job's history becomes one body. */
+static void join_chain(struct harness *harness, struct carry_chain *chain, struct slice *body,
+                       bool keeps, bool counts) {
+    struct buffer *joined = &chain->joined[keeps ? 0 : 1];
+    shard_history_begin(chain, 0, keeps, counts);
+    EXPECT_INT(shard_history_add(chain, *body), 0);
+    while (chain->next.position != 0) {
+        EXPECT_INT(shard_history_add(chain, harness_body(harness, chain->next)), 0);
+    }
+    EXPECT_INT(shard_history_join(chain, joined), 0);
+    *body = buffer_slice(joined);
+}
+
+static void join_chains(struct harness *harness, struct carry_chain *chain,
+                        const struct broker_carry *carry, struct slice *bodies) {
+    bool is_long = carry->early < carry->bodies_count;
+    if (carry->chain < carry->bodies_count) {
+        join_chain(harness, chain, &bodies[carry->chain], true, !is_long);
+    }
+    if (is_long) join_chain(harness, chain, &bodies[carry->early], false, true);
+}
+
 uint32_t harness_carry(struct harness *harness, uint64_t lsn, uint32_t max) {
     struct broker_carry *carry = allocator_take(&harness->allocator, sizeof *carry);
-    EXPECT(carry != NULL);
+    struct carry_chain *chain = allocator_take(&harness->allocator, sizeof *chain);
+    EXPECT(carry != NULL && chain != NULL);
+    shard_history_open(chain, &harness->allocator);
     uint32_t count = 0;
     for (; count < max && broker_next_carry(harness->broker, lsn, carry); count++) {
         struct slice bodies[BROKER_CARRY_BODIES_MAX];
         for (uint32_t i = 0; i < carry->bodies_count; i++) {
             bodies[i] = harness_body(harness, carry->bodies[i]);
         }
+        join_chains(harness, chain, carry, bodies);
         struct command command = {.kind = COMMAND_CARRY,
                                   .carry = {.kind = carry->kind,
                                             .thing = carry->thing,
@@ -196,6 +222,8 @@ uint32_t harness_carry(struct harness *harness, uint64_t lsn, uint32_t max) {
                                             .bodies_count = carry->bodies_count}};
         EXPECT_INT(harness_submit(harness, &command)->result, BROKER_OK);
     }
+    shard_history_close(chain);
+    allocator_give_back(&harness->allocator, chain);
     allocator_give_back(&harness->allocator, carry);
     return count;
 }

@@ -47,6 +47,7 @@ static void open_pools(struct broker *broker, const struct broker_options *optio
         pool_open(&broker->pools[kind], broker->allocator, thing_rows[kind].bytes_count,
                   slots_max[kind]);
     }
+    pool_open(&broker->tallies, broker->allocator, sizeof(struct tally), jobs_max);
 }
 
 struct broker *broker_open(const struct broker_options *options) {
@@ -78,6 +79,7 @@ void broker_close(struct broker *broker) {
     for (int kind = THING_NONE + 1; kind < THING_KINDS_COUNT; kind++) {
         pool_close(&broker->pools[kind]);
     }
+    pool_close(&broker->tallies);
     heap_close(&broker->deadlines, broker->allocator);
     heap_close(&broker->graves, broker->allocator);
     map_close(broker->queues_by_name);

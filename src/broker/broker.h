@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "broker/command.h"
+#include "broker/job_history.h"
 
 struct broker;
 
@@ -107,11 +108,14 @@ struct broker_carry {
     struct body_ref bodies[BROKER_CARRY_BODIES_MAX]; /* to be read and given back in this order */
     uint32_t bodies_count;
     uint32_t chain; /* which of them is the newest of a job's history; UINT32_MAX: none */
+    uint32_t early; /* …and, of a long job, the newest of its early chain */
     uint64_t lsn;   /* its home */
 };
 /* The thing with the oldest home, if that home is below `lsn`. The body `chain` is given back as one
  * that holds its own steps and those of the bodies before it, as many as JOB_HISTORY_BYTES_MAX
- * allows (job_history.h): it alone may have another length than its ref says. */
+ * allows (job_history.h) and, if there is no `early`, begins with the totals of all others. `early` is
+ * given back as the totals of all steps of its chain. These two may have another length than their
+ * refs say. */
 bool broker_next_carry(const struct broker *broker, uint64_t lsn, struct broker_carry *out);
 uint64_t broker_live_bytes(const struct broker *broker); /* of records and bodies still needed */
 
@@ -203,6 +207,7 @@ struct job_view {
     struct body_ref order;
     struct body_ref result;  /* raw bytes, not a message body; position 0: none */
     struct body_ref history; /* the newest step, see job_history.h; position 0: none */
+    struct body_ref early;   /* of a long job, see job_history.h; position 0: it is none */
     struct body_ref error;   /* the last error or the reason of the reject; position 0: none */
     struct slice key;        /* borrowed until the next apply */
 };
@@ -222,6 +227,11 @@ struct job_place {
 };
 void broker_job_places(const struct broker *broker, struct broker_ref job,
                        struct job_place places[BROKER_STATIONS_MAX]);
+
+/* Of a long job: all its steps since it became one. How many there are; names are borrowed until the
+ * next apply. */
+uint32_t broker_job_totals(const struct broker *broker, struct broker_ref job,
+                           struct job_total out[JOB_TOTALS_MAX]);
 
 /* What a kit holds: parts in the order of the split. `from`: the last station before the join. */
 struct kit_part {

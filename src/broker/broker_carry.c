@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* broker_carry.c -- things whose home is at the journal's old end are written again, whole. */
+#include "broker/broker_lines.h"
 #include "broker/broker_queue.h"
 
 /* What a thing's fields take, without its bodies: the largest is a line of 64 stations. */
@@ -13,16 +14,11 @@ size_t bytes_carry(const struct command *command) {
     return bytes_count;
 }
 
-/* Which of a job's bodies is its history: it is given back as one, however many there were. */
-static uint32_t chain_of(const struct broker *broker, enum thing_kind kind, uint32_t slot,
-                         const struct body_ref *refs, uint32_t count) {
-    if (kind != THING_JOB) return UINT32_MAX;
-    struct body_ref history = job_at(broker, slot)->history;
-    for (uint32_t i = 0; i < count; i++) {
-        bool is_it = refs[i].position == history.position && refs[i].count == history.count;
-        if (is_it && history.position != 0) return i;
-    }
-    return UINT32_MAX;
+/* Which of a job's bodies are chains: they are given back as one each, however many there were. */
+static void find_chains(const struct broker *broker, enum thing_kind kind, uint32_t slot,
+                        uint32_t *chain, uint32_t *early) {
+    *chain = *early = UINT32_MAX;
+    if (kind == THING_JOB) job_carry_chains(broker, slot, chain, early);
 }
 
 bool broker_next_carry(const struct broker *broker, uint64_t lsn, struct broker_carry *out) {
@@ -36,7 +32,7 @@ bool broker_next_carry(const struct broker *broker, uint64_t lsn, struct broker_
     out->lsn = thing->home;
     out->bodies_count =
         thing_rows[kind].carry_bodies(broker, slot, out->bodies, BROKER_CARRY_BODIES_MAX);
-    out->chain = chain_of(broker, kind, slot, out->bodies, out->bodies_count);
+    find_chains(broker, kind, slot, &out->chain, &out->early);
     return true;
 }
 
@@ -57,9 +53,10 @@ void decide_carry(struct deciding *deciding) {
                    row->carry_bodies(broker, command->thing.slot, refs, BROKER_CARRY_BODIES_MAX) ==
                        command->bodies_count;
     uint32_t chain = UINT32_MAX;
-    if (is_same) chain = chain_of(broker, kind, command->thing.slot, refs, command->bodies_count);
+    uint32_t early = UINT32_MAX;
+    if (is_same) find_chains(broker, kind, command->thing.slot, &chain, &early);
     for (uint32_t i = 0; is_same && i < command->bodies_count; i++) {
-        is_same = i == chain || refs[i].count == command->bodies[i].count;
+        is_same = i == chain || i == early || refs[i].count == command->bodies[i].count;
     }
     if (!is_same) {
         refuse(deciding, BROKER_NOTHING);

@@ -73,8 +73,10 @@ static const struct range job_derived[] = {LINKS,
                                            REF_END(job, result),
                                            REF_END(job, history),
                                            REF_END(job, error),
+                                           REF_END(job, early),
                                            BETWEEN(job, key_count, key),
                                            FIELD(job, key),
+                                           FIELD(job, tallies_first),
                                            FROM(job, is_shell)};
 static const struct range job_flags[] = {FIELD(job, is_lost), FIELD(job, has_once)};
 static const struct range job_lengths[] = {FIELD(job, key_count)};
@@ -246,8 +248,8 @@ TEST(digest_sees_each_field) {
 
 /* ---- lines ---- */
 
-/* A job with a key; a split, and a roll of which the first hundred have been dealt; one of those was
- * given up once and is in somebody's hands again. */
+/* A long job with a key; a split, and a roll of which the first hundred have been dealt; most of those
+ * have been handled, one was given up once and is in somebody's hands again. */
 static void make_lines(struct floor *floor) {
     floor_open(floor);
     uint32_t counter = floor_station(floor, "counter");
@@ -270,6 +272,7 @@ static void make_lines(struct floor *floor) {
     struct answer_lease lease = floor_lease(floor, counter);
     floor_complete(floor, counter, &lease, targets, ARRAY_COUNT(targets), true);
     EXPECT(floor_deal(floor) > 0);
+    for (uint32_t i = 0; i < JOB_HISTORY_EARLY_MAX; i++) floor_pass(floor, kitchen, delivery);
     lease = floor_lease(floor, kitchen);
     floor_attempt(floor, COMMAND_FAIL, kitchen, &lease, "the oven is cold");
     floor_wait(floor, 60000);
@@ -316,6 +319,21 @@ static void flip_text(const struct broker *broker, const char *what, struct slic
     text->count++;
 }
 
+static void flip_tally(const struct broker *broker, struct tally *tally) {
+    uint8_t before[16];
+    flip_bytes(broker, "tally's counts", tally->counts, sizeof tally->counts);
+    flip_bytes(broker, "tally's first time", &tally->first_ms, sizeof tally->first_ms);
+    flip_bytes(broker, "tally's last time", &tally->last_ms, sizeof tally->last_ms);
+    flip_bytes(broker, "tally's time of an error", &tally->error_ms, sizeof tally->error_ms);
+    flip_bytes(broker, "tally's error", &tally->error, BODY_REF_BYTES);
+    EXPECT(tally->error.position != 0 && tally->name_count > 0);
+    flip_bytes(broker, "tally's name", tally->name, tally->name_count);
+    broker_digest(broker, before);
+    tally->name_count--;
+    expect_change(broker, before, "tally's name", 0, -1);
+    tally->name_count++;
+}
+
 /* Settings come first in a station's state. */
 static const struct range station_derived[] = {
     {0, offsetof(struct line_station, retention_ms)}, /* texts: by themselves */
@@ -346,6 +364,7 @@ TEST(digest_sees_what_is_behind_pointers) {
     }
     struct job *job = job_at(broker, pool_next_taken(&broker->pools[THING_JOB], 0));
     flip_bytes(broker, "job's key", job->key, job->key_count);
+    flip_tally(broker, pool_at(&broker->tallies, job->tallies_first));
     struct roll *roll = roll_at(broker, pool_next_taken(&broker->pools[THING_ROLL], 0));
     EXPECT(roll->chunks_count > 0 && roll->targets_count > 0 && roll->countings_count > 0);
     for (uint32_t i = roll->chunk; i < roll->chunks_count; i++) {

@@ -55,6 +55,9 @@ void piece_free(struct broker *broker, uint32_t message);
 /* For broker_peek: zero if there is none. */
 void piece_job_id(const struct broker *broker, uint32_t piece, uint8_t out[16]);
 
+/* Which of job_carry_bodies are the newest of its history and of its early chain; UINT32_MAX: none. */
+void job_carry_chains(const struct broker *broker, uint32_t job, uint32_t *chain, uint32_t *early);
+
 /* ---- for the lines: queues of stations -------------------------------------------------------- */
 
 /* As part of LINE_PUT: makes a station's queue and its store. Memory: queue_reserve. */

@@ -21,6 +21,7 @@
 #include "broker/broker.h"
 #include "broker/broker_heap.h"
 #include "broker/broker_pool.h"
+#include "broker/job_history.h"
 
 #define BROKER_NONE UINT32_MAX /* no slot */
 #define BROKER_IN_FLIGHT_MAX 120000u
@@ -233,6 +234,19 @@ struct piece {
     uint32_t job_previous;
 };
 
+/* All steps of a long job at one station since it became one: see job_history.h. In a pool of their
+ * own; the slots are derived, what stands in the job's list is not. */
+struct tally {
+    uint32_t next; /* slots; the list keeps the order in which they were made */
+    uint32_t counts[STEP_OUTCOMES_COUNT];
+    int64_t first_ms; /* as in struct job_total */
+    int64_t last_ms;
+    int64_t error_ms;
+    struct body_ref error; /* the body of history that tells it; position 0: none */
+    uint8_t name_count;
+    char name[BROKER_NAME_BYTES_MAX];
+};
+
 struct job {
     struct thing thing;
     uint8_t id[16];
@@ -250,8 +264,12 @@ struct job {
     struct body_ref result;
     struct body_ref history;
     struct body_ref error;
+    struct body_ref early; /* of a long job: the chain that no tally counts */
+    uint32_t chain_count;  /* bodies of history, while it is not long */
     uint16_t key_count;
-    char *key; /* NULL: none */
+    char *key;              /* NULL: none */
+    uint32_t tallies_first; /* slots; BROKER_NONE */
+    uint32_t tallies_count;
     /* derived */
     bool is_shell;
     uint32_t living_count; /* messages at stations, rolls, and splits whose kit is to come */
@@ -334,6 +352,7 @@ struct roll {
 struct broker {
     const struct allocator *allocator;
     struct pool pools[THING_KINDS_COUNT];
+    struct pool tallies;
     uint64_t last_lsn;
     int64_t last_ms; /* the time of the newest record */
     bool is_replaying;

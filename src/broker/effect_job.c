@@ -45,7 +45,7 @@ void effect_job_apply(struct applying *applying) {
     job->started_ms = applying->now_ms;
     job->order = order;
     broker->body_bytes += order.count;
-    job->messages_first = BROKER_NONE;
+    job->messages_first = job->tallies_first = BROKER_NONE;
     if (key.count > 0) {
         job->key = lines_spare_take(broker, key.count);
         if (job->key == NULL) return;
@@ -56,13 +56,18 @@ void effect_job_apply(struct applying *applying) {
     job_index(broker, ref.slot);
 }
 
-void effect_job_set(struct deciding *deciding, uint32_t job, const struct effect_job_set *effect) {
+enum { SET_LOST = 1, SET_LONG = 2 };
+
+void effect_job_set(struct deciding *deciding, uint32_t slot, const struct effect_job_set *effect) {
+    const struct job *job = job_at(deciding->broker, slot);
+    bool makes_long = effect->history != BODY_NONE && !job_is_long(job) &&
+                      job->chain_count + 1 >= JOB_HISTORY_EARLY_MAX;
     struct buffer *out = effect_begin(deciding, EFFECT_JOB_SET);
-    encode_ref(out, ref_at(deciding->broker, THING_JOB, job));
+    encode_ref(out, ref_at(deciding->broker, THING_JOB, slot));
     encode_u32(out, effect->history);
     encode_u32(out, effect->error);
     encode_u32(out, effect->result);
-    encode_u8(out, effect->is_lost);
+    encode_u8(out, (uint8_t)((effect->is_lost ? SET_LOST : 0) | (makes_long ? SET_LONG : 0)));
     encode_u8(out, effect->sets_state);
     if (!effect->sets_state) return;
     encode_u8(out, (uint8_t)effect->state);
@@ -95,11 +100,16 @@ void effect_job_set_apply(struct applying *applying) {
     struct job nobody = {0};
     struct job *target = job != NULL ? job : &nobody;
     uint64_t body_bytes = applying->broker->body_bytes;
-    body_set(applying, &target->history, decode_u32(&applying->in));
+    uint32_t history = decode_u32(&applying->in);
+    body_set(applying, &target->history, history);
     body_set(applying, &target->error, decode_u32(&applying->in));
     body_set(applying, &target->result, decode_u32(&applying->in));
+    uint8_t flags = decode_u8(&applying->in);
+    if ((flags & SET_LOST) != 0) target->is_lost = true;
+    if ((flags & SET_LONG) != 0) body_set(applying, &target->early, history);
+    bool counts = history != BODY_NONE && target->chain_count < JOB_HISTORY_EARLY_MAX;
+    if (counts && !job_is_long(target)) target->chain_count++;
     if (job == NULL) applying->broker->body_bytes = body_bytes;
-    if (decode_u8(&applying->in) != 0) target->is_lost = true;
     if (decode_u8(&applying->in) != 0) {
         uint8_t state = decode_u8(&applying->in);
         target->ended_ms = decode_i64(&applying->in);
@@ -136,8 +146,9 @@ void effect_job_free_apply(struct applying *applying) {
 
 void job_close(struct broker *broker, uint32_t slot) {
     struct job *job = job_at(broker, slot);
-    broker->body_bytes -=
-        (uint64_t)job->order.count + job->result.count + job->history.count + job->error.count;
+    tallies_free(broker, job);
+    broker->body_bytes -= (uint64_t)job->order.count + job->result.count + job->history.count +
+                          job->error.count + job->early.count;
     allocator_give_back(broker->allocator, job->key);
     job->key = NULL;
 }

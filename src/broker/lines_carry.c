@@ -30,7 +30,9 @@ static uint32_t decode_slot(struct decoder *in) {
 
 /* ---- jobs ------------------------------------------------------------------------------------- */
 
+/* A long job has, besides, the chain that its tallies do not count, and its tallies' bodies. */
 enum { JOB_BODIES = 4 };
+_Static_assert(JOB_BODIES + 1 + JOB_TOTALS_MAX <= BROKER_CARRY_BODIES_MAX, "a job can be carried");
 
 static void job_bodies(const struct job *job, struct body_ref out[JOB_BODIES]) {
     out[0] = job->order;
@@ -41,21 +43,41 @@ static void job_bodies(const struct job *job, struct body_ref out[JOB_BODIES]) {
 
 uint32_t job_carry_bodies(const struct broker *broker, uint32_t slot, struct body_ref *out,
                           uint32_t max) {
+    const struct job *job = job_at(broker, slot);
     struct body_ref all[JOB_BODIES];
-    job_bodies(job_at(broker, slot), all);
-    CHECK(max >= JOB_BODIES);
+    job_bodies(job, all);
+    CHECK(max >= JOB_BODIES + 1 + JOB_TOTALS_MAX);
     uint32_t count = 0;
     for (uint32_t i = 0; i < JOB_BODIES; i++) {
         if (all[i].position != 0) out[count++] = all[i];
     }
-    return count;
+    if (!job_is_long(job)) return count;
+    out[count++] = job->early;
+    return count + tallies_bodies(broker, job, out + count);
 }
+
+void job_carry_chains(const struct broker *broker, uint32_t slot, uint32_t *chain,
+                      uint32_t *early) {
+    const struct job *job = job_at(broker, slot);
+    struct body_ref all[JOB_BODIES];
+    job_bodies(job, all);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < JOB_BODIES; i++) count += all[i].position != 0;
+    *chain = job->history.position != 0 ? count - 1 : BODY_NONE;
+    *early = job_is_long(job) ? count : BODY_NONE;
+}
+
+/* On disk: there is none; it is the whole chain; tallies follow. */
+enum { HISTORY_NONE, HISTORY_SHORT, HISTORY_LONG };
 
 void job_carry_encode(const struct broker *broker, uint32_t slot, struct buffer *out) {
     const struct job *job = job_at(broker, slot);
     struct body_ref bodies[JOB_BODIES];
     job_bodies(job, bodies);
-    for (uint32_t i = 0; i < JOB_BODIES; i++) encode_u8(out, bodies[i].position != 0);
+    for (uint32_t i = 0; i < JOB_BODIES - 1; i++) encode_u8(out, bodies[i].position != 0);
+    uint8_t history = job_is_long(job) ? HISTORY_LONG : HISTORY_SHORT;
+    encode_u8(out, job->history.position == 0 ? HISTORY_NONE : history);
+    if (job_is_long(job)) tallies_encode(broker, job, out);
     buffer_append(out, slice_from(job->id, sizeof job->id));
     encode_ref(out, (struct broker_ref){job->line_number, job->line});
     encode_u8(out, job->state);
@@ -69,25 +91,38 @@ void job_carry_encode(const struct broker *broker, uint32_t slot, struct buffer 
     encode_slice(out, slice_from(job->key, job->key_count));
 }
 
+/* The next body of the record instead of what is there. */
+static void take_body(struct applying *applying, bool is_there, uint32_t *index,
+                      struct body_ref *out) {
+    struct body_ref ref = applying_body(applying, is_there ? (*index)++ : BODY_NONE);
+    applying->broker->body_bytes += ref.count;
+    applying->broker->body_bytes -= out->count;
+    *out = ref;
+}
+
+/* The chain is one body now, and what comes is counted from there. */
 static void job_carry_refs(struct applying *applying, struct job *job) {
-    struct body_ref *refs[JOB_BODIES] = {&job->order, &job->result, &job->error, &job->history};
+    struct decoder *in = &applying->in;
     uint32_t index = 0;
-    for (uint32_t i = 0; i < JOB_BODIES; i++) {
-        bool is_there = decode_u8(&applying->in) != 0;
-        struct body_ref ref = applying_body(applying, is_there ? index++ : BODY_NONE);
-        applying->broker->body_bytes += ref.count;
-        applying->broker->body_bytes -= refs[i]->count;
-        *refs[i] = ref;
-    }
+    take_body(applying, decode_u8(in) != 0, &index, &job->order);
+    take_body(applying, decode_u8(in) != 0, &index, &job->result);
+    take_body(applying, decode_u8(in) != 0, &index, &job->error);
+    uint8_t history = decode_u8(in);
+    take_body(applying, history != HISTORY_NONE, &index, &job->history);
+    take_body(applying, history == HISTORY_LONG, &index, &job->early);
+    job->chain_count = history != HISTORY_NONE;
+    if (history > HISTORY_LONG) applying->is_broken = true;
+    tallies_free(applying->broker, job);
+    if (history == HISTORY_LONG) tallies_decode(applying, job, index);
 }
 
 void job_carry_apply(struct applying *applying, uint32_t slot, bool is_new) {
     struct broker *broker = applying->broker;
     struct decoder *in = &applying->in;
     struct job *job = job_at(broker, slot);
+    if (is_new) job->messages_first = job->tallies_first = BROKER_NONE;
     job_carry_refs(applying, job);
-    if (is_known(applying, is_new, job->is_shell)) return;
-    if (is_new) job->messages_first = BROKER_NONE;
+    if (applying->is_broken || is_known(applying, is_new, job->is_shell)) return;
     struct slice id = decode_bytes(in, sizeof job->id);
     struct broker_ref line = decode_ref(in);
     job->line = line.slot;

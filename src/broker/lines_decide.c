@@ -214,7 +214,7 @@ bool deciding_buffer(struct deciding *deciding, size_t bytes_max, struct buffer 
 }
 
 #define STEP_BYTES 80u
-#define HEAD_BYTES 32u
+#define HEAD_BYTES 29u
 
 uint32_t history_body(struct deciding *deciding, uint32_t job, const struct job_step *steps,
                       uint32_t steps_count) {
@@ -227,10 +227,13 @@ uint32_t history_body(struct deciding *deciding, uint32_t job, const struct job_
     if (!deciding_buffer(deciding, bytes, &out)) return BODY_NONE;
     struct body_ref previous = {0};
     if (job != BROKER_NONE) previous = job_at(deciding->broker, job)->history;
-    job_history_encode_head(&out, previous, 0);
+    job_history_end_totals(&out, job_history_begin(&out, previous, 0));
     for (uint32_t i = 0; i < steps_count; i++) job_step_encode(&out, &steps[i]);
     CHECK(!out.failed);
-    return record_body(deciding, buffer_slice(&out));
+    uint32_t body = record_body(deciding, buffer_slice(&out));
+    if (job == BROKER_NONE || !job_is_long(job_at(deciding->broker, job))) return body;
+    for (uint32_t i = 0; i < steps_count; i++) effect_step(deciding, job, &steps[i], body);
+    return body;
 }
 
 struct noted_step {

@@ -79,8 +79,8 @@ TAKT_MUST_USE bool deciding_buffer(struct deciding *deciding, size_t bytes_max, 
 /* A step of this message as it stands: the caller adds how it ended. path: memory for its text. */
 struct job_step step_of(const struct deciding *deciding, uint32_t message,
                         char path[BROKER_TASK_PATH_BYTES_MAX]);
-/* A body with these steps behind the job's history; gives its index. Out of memory: the record has
- * failed. */
+/* A body with these steps behind the job's history; gives its index. Those of a long job are counted.
+ * Out of memory: the record has failed. */
 uint32_t history_body(struct deciding *deciding, uint32_t job, const struct job_step *steps,
                       uint32_t steps_count);
 /* Steps of several messages, perhaps of one job: a record holds one body of history a job. */

@@ -33,7 +33,8 @@
     X(17, ROLL_FREE, roll_free)                                                                    \
     X(18, LINE, line)                                                                              \
     X(19, STORE_FREE, store_free)      /* a swept grave */                                         \
-    X(20, SHOW, show)                  /* delayed or in flight: it is visible */
+    X(20, SHOW, show)                  /* delayed or in flight: it is visible */                  \
+    X(21, STEP, step)                  /* a long job's tallies count it */
 /* clang-format on */
 
 enum effect_kind {
@@ -80,6 +81,22 @@ struct effect_job_set {
     ((struct effect_job_set){.history = BODY_NONE, .error = BODY_NONE, .result = BODY_NONE})
 void effect_job_set(struct deciding *deciding, uint32_t job, const struct effect_job_set *effect);
 void effect_job_free(struct deciding *deciding, uint32_t job);
+/* A step of a long job. history: the body that tells it. */
+void effect_step(struct deciding *deciding, uint32_t job, const struct job_step *step,
+                 uint32_t history);
+static inline bool job_is_long(const struct job *job) {
+    return job->early.position != 0;
+}
+/* Memory for so many steps in one record. */
+TAKT_MUST_USE bool tallies_reserve(struct broker *broker, uint32_t steps_count);
+/* A job's tallies: as part of its carry record, digest, check and end. tallies_bodies lists what the
+ * record has for them; tallies_decode takes the bodies from number `body` on, and makes them anew. */
+uint32_t tallies_bodies(const struct broker *broker, const struct job *job, struct body_ref *out);
+void tallies_encode(const struct broker *broker, const struct job *job, struct buffer *out);
+void tallies_decode(struct applying *applying, struct job *job, uint32_t body);
+void tallies_digest(const struct broker *broker, const struct job *job, struct digest *digest);
+void tallies_check(const struct broker *broker, const struct job *job);
+void tallies_free(struct broker *broker, struct job *job);
 
 struct effect_message {
     struct broker_ref job;

@@ -293,6 +293,7 @@ uint32_t job_for(struct broker *broker, struct broker_ref ref, uint64_t home) {
     if (!shell_make(broker, THING_JOB, ref, home)) return BROKER_NONE;
     struct job *job = job_at(broker, ref.slot);
     job->is_shell = true;
+    job->tallies_first = BROKER_NONE;
     job->messages_first = job->newer = job->older = job->key_newer = job->key_older = BROKER_NONE;
     return ref.slot;
 }

@@ -42,7 +42,7 @@ static bool reserve_station(struct broker *broker, struct broker_ref ref, uint32
     const struct session *session = thing_find(broker, THING_SESSION, ref);
     if (session == NULL) return true;
     struct station station = station_of(broker, queue_at(broker, session->queue));
-    return reserve_queue(broker, station.queue, count) &&
+    return tallies_reserve(broker, 1) && reserve_queue(broker, station.queue, count) &&
            reserve_queue(broker, station.dead_queue, count);
 }
 
@@ -61,13 +61,19 @@ static bool reserve_life_start(struct broker *broker) {
     return true;
 }
 
+/* How many of its outputs may come too late to a join: each is a step there. */
+static uint32_t complete_late_max(const struct command_complete *complete) {
+    return complete_is_roll(complete) ? 0 : complete->outputs_count;
+}
+
 static bool reserve_complete(struct broker *broker, const struct command *command) {
     const struct command_complete *complete = &command->complete;
     const struct session *session = thing_find(broker, THING_SESSION, complete->session);
     if (session == NULL || complete->outputs_count > BROKER_OUTPUTS_MAX) return true;
     struct station station = station_of(broker, queue_at(broker, session->queue));
     if (!reserve_station(broker, complete->session, 1)) return false;
-    if (!pool_reserve(&broker->pools[THING_SPLIT], 1) || !timers_reserve(broker, 1) ||
+    if (!tallies_reserve(broker, 1 + complete_late_max(complete)) ||
+        !pool_reserve(&broker->pools[THING_SPLIT], 1) || !timers_reserve(broker, 1) ||
         !settles_reserve(broker, 1)) {
         return false;
     }
@@ -93,7 +99,8 @@ static bool reserve_roll_deal(struct broker *broker, const struct command *comma
         const struct queue *queue = queue_at(broker, roll->targets[i]);
         if (!reserve_queue(broker, queue, BROKER_DEAL_OUTPUTS_MAX)) return false;
     }
-    return reserve_pools(broker, BROKER_DEAL_OUTPUTS_MAX);
+    return reserve_pools(broker, BROKER_DEAL_OUTPUTS_MAX) &&
+           tallies_reserve(broker, BROKER_DEAL_OUTPUTS_MAX);
 }
 
 bool lines_reserve(struct broker *broker, const struct command *command) {
@@ -121,7 +128,8 @@ bool lines_reserve_queue(struct broker *broker, const struct queue *queue,
         return reserve_jobs(broker, count) && reserve_queue(broker, queue, count);
     }
     if (command->kind != COMMAND_REDRIVE || queue->kind != QUEUE_STATION_DEAD) return true;
-    return reserve_queue(broker, station_of(broker, queue).queue, BROKER_STEP_MAX);
+    return reserve_queue(broker, station_of(broker, queue).queue, BROKER_STEP_MAX) &&
+           tallies_reserve(broker, BROKER_STEP_MAX);
 }
 
 bool lines_reserve_advance(struct broker *broker) {

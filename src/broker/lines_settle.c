@@ -217,5 +217,6 @@ bool settle_reserve(struct broker *broker) {
     const struct queue *queue = queue_at(broker, handle_slot(handle));
     if (queue->kind != QUEUE_STATION) return true;
     const struct queue *dead_queue = station_of(broker, queue).dead_queue;
-    return store_reserve(broker, queue_store(broker, dead_queue), BROKER_STEP_MAX);
+    return store_reserve(broker, queue_store(broker, dead_queue), BROKER_STEP_MAX) &&
+           tallies_reserve(broker, BROKER_STEP_MAX);
 }

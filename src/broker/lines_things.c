@@ -50,6 +50,9 @@ void job_digest(const struct broker *broker, uint32_t slot, struct digest *diges
     digest_body_ref(digest, job->result);
     digest_body_ref(digest, job->history);
     digest_body_ref(digest, job->error);
+    digest_body_ref(digest, job->early);
+    digest_u64(digest, job->chain_count);
+    tallies_digest(broker, job, digest);
 }
 
 void split_digest(const struct broker *broker, uint32_t slot, struct digest *digest) {
@@ -140,6 +143,7 @@ void job_check(const struct broker *broker, uint32_t slot) {
     CHECK(wants == is_settling(broker, THING_JOB, slot, job->settle_index));
     bool is_forgotten = job->state != JOB_RUNNING && job_is_empty(job);
     CHECK(job->timer.when_ms == (is_forgotten ? job->forget_ms : INT64_MAX));
+    tallies_check(broker, job);
 }
 
 void split_check(const struct broker *broker, uint32_t slot) {
@@ -267,18 +271,20 @@ static void check_splits(const struct broker *broker) {
 static void check_jobs(const struct broker *broker) {
     uint32_t count = 0;
     uint32_t running = 0;
+    uint32_t tallies = 0;
     uint32_t newer = BROKER_NONE;
     for (uint32_t slot = broker->jobs_newest; slot != BROKER_NONE; count++) {
         const struct job *job = job_at(broker, slot);
         CHECK(job->newer == newer);
         CHECK(newer == BROKER_NONE || job->thing.number < job_at(broker, newer)->thing.number);
         running += job->state == JOB_RUNNING;
+        tallies += job->tallies_count;
         newer = slot;
         slot = job->older;
     }
     CHECK(count == broker->pools[THING_JOB].count && newer == broker->jobs_oldest);
     CHECK(running == broker->jobs_running);
-    CHECK(map_count(broker->jobs_by_id) == count);
+    CHECK(map_count(broker->jobs_by_id) == count && broker->tallies.count == tallies);
 }
 
 void lines_check(const struct broker *broker) {

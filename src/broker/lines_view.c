@@ -64,6 +64,7 @@ static bool job_fill(const struct broker *broker, uint32_t slot, struct job_view
         .order = job->order,
         .result = job->result,
         .history = job->history,
+        .early = job->early,
         .error = job->error,
         .key = slice_from(job->key, job->key_count),
     };

@@ -104,7 +104,7 @@ void broker_get_totals(const struct broker *broker, struct broker_totals *out) {
         .jobs_count = broker->pools[THING_JOB].count,
         .jobs_running = broker->jobs_running,
         .sessions_count = broker->pools[THING_SESSION].count,
-        .memory_bytes = broker->heap_bytes,
+        .memory_bytes = broker->heap_bytes + pool_memory_bytes(&broker->tallies),
     };
     for (int kind = THING_NONE + 1; kind < THING_KINDS_COUNT; kind++) {
         out->memory_bytes += pool_memory_bytes(&broker->pools[kind]);

@@ -97,6 +97,31 @@ static void print_waiting(struct client *client, struct slice place) {
     printf("\n");
 }
 
+static void print_total(struct client *client, struct slice total) {
+    static const char *const outcomes[] = {"done",    "failed", "dead",    "rejected",
+                                           "expired", "late",   "redriven"};
+    const char *error = client_text(client, total, "error");
+    printf("  %-12s  %-12s  %-20s ", time_of_day(client_text(client, total, "first")),
+           time_of_day(client_text(client, total, "last")), client_text(client, total, "station"));
+    for (size_t i = 0; i < ARRAY_COUNT(outcomes); i++) {
+        int64_t count = client_number(total, outcomes[i]);
+        if (count > 0) printf(" %lld %s", (long long)count, outcomes[i]);
+    }
+    printf("%s%s\n", *error == '\0' ? "" : ", last: ", error);
+}
+
+/* Only the newest steps are told one by one: then all of them by stations, too. */
+static void print_stations(struct client *client, struct slice job) {
+    int64_t left_out = client_number(job, "steps_left_out");
+    if (left_out == 0) return;
+    struct slice stations = json_member(job, SLICE("stations"));
+    for (struct json_iterator i = json_iterate(stations); json_next(&i);) {
+        print_total(client, i.value);
+    }
+    printf("  %lld earlier step%s not shown one by one; the newest:\n", (long long)left_out,
+           left_out == 1 ? " is" : "s are");
+}
+
 static void print_report(struct client *client, struct slice job) {
     const char *key = client_text(client, job, "key");
     const char *reason = client_text(client, job, "reason");
@@ -107,9 +132,7 @@ static void print_report(struct client *client, struct slice job) {
     printf("  started %s%s%s\n", client_text(client, job, "started"),
            *client_text(client, job, "ended") == '\0' ? "" : ", ended ",
            client_text(client, job, "ended"));
-    int64_t left_out = client_number(job, "steps_left_out");
-    if (left_out > 0)
-        printf("  (at least %lld earlier steps are not shown)\n", (long long)left_out);
+    print_stations(client, job);
     for (struct json_iterator i = json_iterate(json_member(job, SLICE("steps"))); json_next(&i);) {
         print_step(client, i.value);
     }
@@ -147,7 +170,7 @@ static int job_show(struct client *client, const struct options *options) {
 }
 
 static int job_follow(struct client *client, const struct options *options) {
-    size_t steps_seen = 0;
+    int64_t steps_seen = 0; /* of all, also those that are left out */
     for (;;) {
         int code = read_job(client, options);
         if (code != CLI_OK) return code;
@@ -155,12 +178,12 @@ static int job_follow(struct client *client, const struct options *options) {
         if (strcmp(client_text(client, job, "state"), "running") != 0) {
             return print_job(client, options);
         }
-        size_t index = 0;
+        int64_t index = client_number(job, "steps_left_out");
         struct slice steps = json_member(job, SLICE("steps"));
         for (struct json_iterator i = json_iterate(steps); json_next(&i); index++) {
             if (index < steps_seen) continue;
             print_step(client, i.value);
-            steps_seen++;
+            steps_seen = index + 1;
         }
         (void)fflush(stdout);
         arena_reset(client_arena(client));

@@ -14,11 +14,14 @@ typedef void job_report_fn(void *context, bool found, bool failed, struct slice 
 
 /* {"id", "line", "key", "state": "running|done|failed|rejected", "started", "ended", "waiting":
  * [{"station", "waiting", "in_flight", "in_kit", "dead"}], "steps": [{"station", "task", "attempt",
- * "queued", "started", "ended", "outcome", "outputs", "error"}], "steps_left_out", "error",
- * "reason", "result_bytes", "result"}. Times are RFC 3339 in UTC with milliseconds; members that do
+ * "queued", "started", "ended", "outcome", "outputs", "error"}], "steps_left_out", "stations":
+ * [{"station", "attempts", "done", "failed", "dead", "rejected", "expired", "late", "redriven",
+ * "first", "last", "error"}], "error", "reason", "result_bytes", "result"}. Times are RFC 3339 in UTC with milliseconds; members that do
  * not apply are left out. "task" is what TAKT_TASK has behind job and station. "error" is the last
- * one, also of a job that got over it; "reason" is why it was rejected. "steps_left_out": at least
- * so many older ones are not shown. The result is the handler's bytes if they are JSON, else a
+ * one, also of a job that got over it; "reason" is why it was rejected. "steps" are the
+ * newest, of at most JOB_HISTORY_CHAIN_MAX records; "steps_left_out" says how many older ones are not
+ * among them; "stations" counts all, however many there were, in the order in which the job came to
+ * them. The result is the handler's bytes if they are JSON, else a
  * string.
  *
  * id: borrowed. `done` runs when all that is shown is durable; inside this call only when memory is

@@ -4,7 +4,7 @@
 #define TAKT_LINE_JOB_REPORT_INSIDE_H
 
 #include "base/arena.h"
-#include "broker/job_history.h"
+#include "broker/job_totals.h"
 #include "line/job_report.h"
 
 struct report_look {
@@ -18,9 +18,12 @@ struct report_look {
     struct slice result;
     struct slice histories[JOB_HISTORY_CHAIN_MAX]; /* newest first; each is sound */
     uint32_t histories_count;
-    bool is_cut; /* there are older histories than fit */
+    uint64_t left_out;                        /* steps of which nothing is known */
+    struct job_totals totals;                 /* all steps, also those that are shown */
+    struct job_total tallies[JOB_TOTALS_MAX]; /* of a long job: added when their errors are read */
+    uint32_t tallies_count;
 };
 
-void job_report_write(const struct report_look *look, struct buffer *out);
+void job_report_write(struct report_look *look, struct buffer *out);
 
 #endif

@@ -160,7 +160,7 @@ static void fail_times(struct report_kit *kit, uint32_t times) {
     }
 }
 
-/* Of a history that is longer than the bound the newest steps are shown, and that there are more. */
+/* Of a history that is longer than the bound the newest steps are shown; all are counted. */
 TEST(job_report_bounds_a_long_history) {
     struct report_kit *kit = report_kit_open(JOB_HISTORY_CHAIN_MAX);
     struct command redrive = {.kind = COMMAND_REDRIVE,
@@ -177,8 +177,18 @@ TEST(job_report_bounds_a_long_history) {
     struct slice steps = json_member(json, SLICE("steps"));
     EXPECT_INT(json_count(steps), JOB_HISTORY_CHAIN_MAX);
     expect_member(json, "state", "\"running\"");
-    expect_member(json, "steps_left_out", "1");
+    expect_member(json, "steps_left_out", "4");
     expect_member(json_element(steps, JOB_HISTORY_CHAIN_MAX - 4), "outcome", "\"redriven\"");
+    struct slice stations = json_member(json, SLICE("stations"));
+    EXPECT_INT(json_count(stations), 1);
+    struct slice oven = json_element(stations, 0);
+    expect_member(oven, "station", "\"oven\"");
+    expect_member(oven, "attempts", "1003");
+    expect_member(oven, "failed", "1002");
+    expect_member(oven, "dead", "1");
+    expect_member(oven, "redriven", "1");
+    expect_member(oven, "done", "");
+    expect_member(oven, "error", "\"again\"");
     report_kit_close(kit);
 }
 

@@ -63,8 +63,8 @@ static void write_step(const struct report_look *look, const struct job_step *st
 }
 
 /* Bodies are newest first, steps in a body newest last. */
-static void write_steps(const struct report_look *look, struct buffer *out) {
-    uint32_t left_out = look->is_cut ? 1 : 0;
+static uint64_t write_steps(const struct report_look *look, struct buffer *out) {
+    uint64_t shown = 0;
     json_object_name(out, "steps");
     buffer_append_byte(out, '[');
     for (uint32_t i = look->histories_count; i > 0; i--) {
@@ -72,14 +72,43 @@ static void write_steps(const struct report_look *look, struct buffer *out) {
         struct job_step step;
         int rc = job_history_open(look->histories[i - 1], &reader);
         CHECK(rc == 0); /* it was looked at when it was read */
-        left_out += reader.left_out;
-        while (job_history_next(&reader, &step)) {
+        for (; job_history_next(&reader, &step); shown++) {
             json_array_next(out);
             write_step(look, &step, out);
         }
     }
     buffer_append_byte(out, ']');
-    if (left_out > 0) json_object_number(out, "steps_left_out", left_out);
+    return shown;
+}
+
+static void write_total(const struct job_total *total, struct buffer *out) {
+    static const enum job_step_outcome attempts[] = {STEP_DONE, STEP_FAILED, STEP_DEAD,
+                                                     STEP_REJECTED};
+    int64_t attempts_count = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(attempts); i++) attempts_count += total->counts[attempts[i]];
+    buffer_append_byte(out, '{');
+    write_text(out, "station", total->station_name);
+    json_object_number(out, "attempts", attempts_count);
+    for (size_t i = 0; i < STEP_OUTCOMES_COUNT; i++) {
+        if (total->counts[i] > 0) json_object_number(out, outcome_names[i], total->counts[i]);
+    }
+    json_object_time(out, "first", total->first);
+    json_object_time(out, "last", total->last);
+    write_text(out, "error", total->error);
+    buffer_append_byte(out, '}');
+}
+
+static void write_stations(struct report_look *look, uint64_t shown, struct buffer *out) {
+    uint64_t all = job_totals_steps(&look->totals) + look->left_out;
+    if (all > shown) json_object_number(out, "steps_left_out", (int64_t)(all - shown));
+    job_totals_sort(&look->totals);
+    json_object_name(out, "stations");
+    buffer_append_byte(out, '[');
+    for (uint32_t i = 0; i < look->totals.count; i++) {
+        json_array_next(out);
+        write_total(&look->totals.list[i], out);
+    }
+    buffer_append_byte(out, ']');
 }
 
 static void write_result(const struct report_look *look, struct buffer *out) {
@@ -94,7 +123,7 @@ static void write_result(const struct report_look *look, struct buffer *out) {
     }
 }
 
-void job_report_write(const struct report_look *look, struct buffer *out) {
+void job_report_write(struct report_look *look, struct buffer *out) {
     char id[32];
     hex_write(look->job.id, sizeof look->job.id, id);
     buffer_append_byte(out, '{');
@@ -105,7 +134,7 @@ void job_report_write(const struct report_look *look, struct buffer *out) {
     json_object_time(out, "started", look->job.started);
     json_object_time(out, "ended", look->job.ended);
     write_places(look, out);
-    write_steps(look, out);
+    write_stations(look, write_steps(look, out), out);
     write_text(out, look->job.state == JOB_REJECTED ? "reason" : "error", look->error);
     write_result(look, out);
     buffer_append_string(out, "}");

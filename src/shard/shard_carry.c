@@ -79,7 +79,7 @@ static bool is_still_wanted(const struct shard *shard) {
     if (!broker_next_carry(shard->broker, shard->carry.below, &now)) return false;
     return now.kind == item->kind && now.thing.number == item->thing.number &&
            now.thing.slot == item->thing.slot && now.lsn == item->lsn && now.chain == item->chain &&
-           now.bodies_count == item->bodies_count &&
+           now.early == item->early && now.bodies_count == item->bodies_count &&
            refs_are_equal(now.bodies, item->bodies, item->bodies_count);
 }
 
@@ -116,43 +116,51 @@ static void follow_chain(struct shard *shard);
 static void on_chain(void *context, int result, struct slice bytes) {
     struct shard *shard = context;
     struct shard_carry *carry = &shard->carry;
-    carry->result = result < 0 ? result : shard_history_add(carry, bytes);
+    carry->result = result < 0 ? result : shard_history_add(&carry->chain, bytes);
     if (carry->is_beginning) return; /* follow_chain goes on by itself */
     carry->is_stale = true;
     if (!shard->is_closing && !shard->is_failed) follow_chain(shard);
 }
 
-static void end_chain(struct shard *shard) {
-    struct shard_carry *carry = &shard->carry;
-    if (carry->result == 0) carry->result = shard_history_join(carry);
-    if (carry->result < 0) {
-        try_later(shard, strerror(-carry->result));
-        return;
-    }
-    carry->bodies[carry->item.chain] = buffer_slice(&carry->joined);
-    write_thing(shard);
+/* The history, which is counted unless the job is long; then what a long one has of early steps. */
+static void begin_chain(struct shard_carry *carry, uint32_t body) {
+    bool is_history = body == carry->item.chain;
+    bool is_long = carry->item.early < carry->item.bodies_count;
+    shard_history_begin(&carry->chain, body, is_history, !is_history || !is_long);
+    carry->result = shard_history_add(&carry->chain, carry->bodies[body]);
+}
+
+/* True: the next one has begun. */
+static bool end_chain(struct shard_carry *carry) {
+    bool is_history = carry->chain.body == carry->item.chain;
+    struct buffer *joined = &carry->chain.joined[is_history ? 0 : 1];
+    if (carry->result == 0) carry->result = shard_history_join(&carry->chain, joined);
+    if (carry->result < 0) return false;
+    carry->bodies[carry->chain.body] = buffer_slice(joined);
+    if (!is_history || carry->item.early >= carry->item.bodies_count) return false;
+    begin_chain(carry, carry->item.early);
+    return true;
 }
 
 static void follow_chain(struct shard *shard) {
     struct shard_carry *carry = &shard->carry;
-    while (carry->result == 0 && carry->chain_next.position != 0 &&
-           carry->chain_count < JOB_HISTORY_CHAIN_MAX) {
-        carry->is_beginning = true;
-        bool is_done = journal_read_body(shard->journal, carry->chain_next, on_chain, shard);
-        carry->is_beginning = false;
-        if (!is_done) return;
+    bool is_more = true;
+    while (is_more) {
+        while (carry->result == 0 && carry->chain.next.position != 0) {
+            carry->is_beginning = true;
+            bool is_done = journal_read_body(shard->journal, carry->chain.next, on_chain, shard);
+            carry->is_beginning = false;
+            if (!is_done) return;
+        }
+        is_more = end_chain(carry);
     }
     bool is_late = carry->is_stale;
-    end_chain(shard);
+    if (carry->result < 0) {
+        try_later(shard, strerror(-carry->result));
+    } else {
+        write_thing(shard);
+    }
     if (is_late) shard_drain(shard);
-}
-
-static void begin_chain(struct shard *shard) {
-    struct shard_carry *carry = &shard->carry;
-    buffer_clear(&carry->history);
-    carry->chain_count = carry->chain_kept = carry->chain_left_out = 0;
-    carry->result = shard_history_add(carry, carry->bodies[carry->item.chain]);
-    follow_chain(shard);
 }
 
 /* ---- the beginning: which thing, and its bodies --------------------------------------------- */
@@ -163,7 +171,8 @@ static void end_reads(struct shard *shard) {
     if (carry->result < 0) {
         try_later(shard, strerror(-carry->result));
     } else if (carry->item.chain < carry->item.bodies_count) {
-        begin_chain(shard);
+        begin_chain(carry, carry->item.chain);
+        follow_chain(shard);
     } else {
         write_thing(shard);
     }
@@ -282,12 +291,10 @@ int64_t shard_carry_next_ns(const struct shard *shard) {
 void shard_carry_open(struct shard *shard) {
     struct shard_carry *carry = &shard->carry;
     buffer_open(&carry->bytes, shard_allocator(shard), JOURNAL_BODIES_BYTES_MAX);
-    buffer_open(&carry->history, shard_allocator(shard), JOURNAL_BODIES_BYTES_MAX);
-    buffer_open(&carry->joined, shard_allocator(shard), 2 * JOB_HISTORY_BYTES_MAX);
+    shard_history_open(&carry->chain, shard_allocator(shard));
 }
 
 void shard_carry_close(struct shard *shard) {
     buffer_close(&shard->carry.bytes);
-    buffer_close(&shard->carry.history);
-    buffer_close(&shard->carry.joined);
+    shard_history_close(&shard->carry.chain);
 }

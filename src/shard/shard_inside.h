@@ -7,7 +7,7 @@
 #define TAKT_SHARD_SHARD_INSIDE_H
 
 #include "base/list.h"
-#include "broker/job_history.h"
+#include "broker/job_totals.h"
 #include "shard/shard.h"
 
 #define SHARD_BUCKETS 1024u   /* of each of the two hash tables: queues waited at, jobs watched */
@@ -168,6 +168,31 @@ struct carry_trim {
     uint64_t rest; /* answers decided up to here may name bodies that lie there … */
     int64_t at_ns; /* … and who has them may begin to read until then */
 };
+/* A chain of a job's history, read newest first, that becomes one body: its newest steps, and the
+ * totals of the others. */
+struct carry_chain {
+    uint32_t body;        /* which of the thing's */
+    bool keeps;           /* steps: up to JOB_HISTORY_BYTES_MAX */
+    bool counts;          /* the others */
+    bool is_full;         /* a body was too much: what is kept has no gaps, so all older ones are */
+    struct body_ref next; /* to be read; position 0: none */
+    uint32_t kept_count;  /* bodies in `kept` */
+    struct buffer kept;
+    size_t kept_ends[JOB_HISTORY_CHAIN_MAX];
+    uint64_t left_out; /* steps that are neither kept nor counted */
+    struct arena arena;
+    struct job_totals totals;
+    struct buffer joined[2]; /* the history; the early chain of a long job */
+};
+/* shard_history.c */
+void shard_history_open(struct carry_chain *chain, const struct allocator *allocator);
+void shard_history_close(struct carry_chain *chain);
+void shard_history_begin(struct carry_chain *chain, uint32_t body, bool keeps, bool counts);
+/* The next body of the chain: sets `next`. -EBADMSG, -ENOMEM. */
+TAKT_MUST_USE int shard_history_add(struct carry_chain *chain, struct slice bytes);
+/* All of it as one body. */
+TAKT_MUST_USE int shard_history_join(struct carry_chain *chain, struct buffer *out);
+
 struct shard_carry {
     bool is_reading;
     bool is_beginning; /* inside the call that begins the reads: they may end at once */
@@ -188,14 +213,7 @@ struct shard_carry {
     struct buffer bytes; /* the bodies, one after the other */
     struct carry_read reads[BROKER_CARRY_BODIES_MAX];
     struct slice bodies[BROKER_CARRY_BODIES_MAX];
-    /* The chain of a job's history, newest first. */
-    struct buffer history;
-    struct buffer joined;
-    uint32_t chain_count;    /* bodies looked at */
-    uint32_t chain_kept;     /* …and kept in `history` */
-    uint32_t chain_left_out; /* steps */
-    struct body_ref chain_next;
-    size_t chain_ends[JOB_HISTORY_CHAIN_MAX];
+    struct carry_chain chain;
 };
 void shard_carry_open(struct shard *shard);
 void shard_carry_close(struct shard *shard);
@@ -208,11 +226,6 @@ void shard_carry_trim(struct shard *shard);
 /* bytes_count were appended for others: so much more is to be carried. */
 void shard_carry_pay(struct shard *shard, size_t bytes_count);
 int64_t shard_carry_next_ns(const struct shard *shard);
-/* shard_history.c: look at one body of the chain, newest first, and keep its bytes if there is room.
- * Sets chain_next. -EBADMSG, -ENOMEM. */
-TAKT_MUST_USE int shard_history_add(struct shard_carry *carry, struct slice bytes);
-/* All that was kept as one body, in carry->joined. */
-TAKT_MUST_USE int shard_history_join(struct shard_carry *carry);
 
 /* The timer's callback: everything above, a little of each. */
 void shard_turn(void *context);
