@@ -115,9 +115,26 @@ static int start(struct journal *journal, journal_durable_fn *fn, void *context)
     if (rc < 0) return rc;
     struct journal_status status;
     journal_get_status(between->house, &status);
-    between->durable = between->settled = status.lsn_durable;
+    between->durable = between->settled = between->started = status.lsn_durable;
     between->appended = status.lsn_appended;
     return 0;
+}
+
+uint64_t between_vouched(const struct between *between) {
+    uint64_t vouched = between->vouched[between->durable];
+    return vouched > between->started ? vouched : between->started;
+}
+
+/* What is refused last has room wherever what is refused first has. */
+static int check_marks(struct between *between, enum journal_purpose purpose, size_t bytes_count,
+                       int rc) {
+    struct machine *machine = between->machine;
+    if (rc == -ENOSPC && purpose == JOURNAL_FOR_INTAKE) machine->mishaps[MISHAP_REFUSED_INTAKE]++;
+    if (rc == -ENOSPC && purpose == JOURNAL_FOR_GROWTH) machine->mishaps[MISHAP_REFUSED_GROWTH]++;
+    if (rc != 0 || purpose == JOURNAL_FOR_DRAIN) return rc;
+    rc = journal_reserve(between->house, JOURNAL_FOR_DRAIN, bytes_count);
+    REPORT_EXPECT(between->report, rc != -ENOSPC);
+    return rc;
 }
 
 static int reserve(struct journal *journal, enum journal_purpose purpose, size_t bytes_count) {
@@ -127,6 +144,7 @@ static int reserve(struct journal *journal, enum journal_purpose purpose, size_t
     bool is_untold = fault_of(between) == FAULT_FAILURE_UNTOLD;
     if (between->failure != 0 && !is_untold) return -EROFS;
     int rc = journal_reserve(between->house, purpose, bytes_count);
+    rc = check_marks(between, purpose, bytes_count, rc);
     return rc == -EROFS && is_untold ? 0 : rc;
 }
 
@@ -142,6 +160,7 @@ static uint64_t append(struct journal *journal, struct slice bytes, const struct
     REPORT_EXPECT(between->report, lsn == between->appended + 1 && lsn < BETWEEN_RECORDS_MAX);
     between->appended = lsn;
     between->forgotten[lsn] = false;
+    between->vouched[lsn] = between->durable;
     between->positions[lsn] = bodies_count > 0 ? refs[0].position : 0;
     if (fault_of(between) == FAULT_ANSWER_EARLY) {
         CHECK(between->machine->env.ops->defer(&between->machine->env, answer_early, between) == 0);

@@ -51,6 +51,8 @@ struct between {
     uint64_t trimmed;   /* nothing before this LSN is there any more */
     uint64_t trim_next; /* …as soon as `trim_after` is durable; 0: none */
     uint64_t trim_after;
+    uint64_t started;                        /* with this record as the newest */
+    uint64_t vouched[BETWEEN_RECORDS_MAX];   /* what was durable when it was appended */
     uint64_t positions[BETWEEN_RECORDS_MAX]; /* of each record's first body; 0: it has none */
     bool forgotten[BETWEEN_RECORDS_MAX];     /* faults: as if it were not there */
 
@@ -69,6 +71,9 @@ struct between {
 void between_init(struct between *between, struct machine *machine, struct report *report);
 /* `house` is taken. The same `between` for each life. */
 struct journal *between_open(struct between *between, struct journal *house);
+
+/* A batch that is durable says that all up to this record was: its loss would be noticed. */
+uint64_t between_vouched(const struct between *between);
 
 /* All that is appended, or up to that record, is durable; on_durable runs. */
 void between_commit(struct between *between);

@@ -47,7 +47,9 @@ static void on_body(void *context, int result, struct slice bytes) {
     struct sim *sim = read->sim;
     read->is_used = false;
     machine_mix(sim->machine, (uint64_t)result + 77);
-    bool may_fail = sim->luck.read != 0 || sim->luck.flip != 0 || sim->luck.memory != 0;
+    bool may_fail =
+        sim->luck.read != 0 || sim->luck.flip != 0 || sim->luck.memory != 0 || sim->is_rotten;
+    sim->machine->mishaps[MISHAP_BODY_DAMAGED] += result == -EBADMSG;
     if (result == -ECANCELED || sim->has_failed) return;
     if (result < 0 && may_fail && result != -ENOENT) return;
     if (result < 0) report_fail(sim->report, "a body cannot be read: %s", strerror(-result));
@@ -81,6 +83,7 @@ static void on_answer(void *context, const struct broker_answer *answer) {
     request->is_used = false;
     sim->report->answers++;
     machine_mix(sim->machine, (uint64_t)answer->result + 500);
+    REPORT_EXPECT(sim->report, !request->is_room_sure || answer->result != BROKER_NO_ROOM);
     if (is_refusal(answer->result)) return;
     if (request->is_bound) {
         check_same(sim, request, answer);
@@ -111,6 +114,7 @@ void clients_submit(struct sim *sim, const struct command *command,
     request->then = about->then;
     request->session = about->session;
     request->message = about->message;
+    request->is_room_sure = about->is_room_sure;
     machine_mix(sim->machine, command->kind);
     sim->capture = (struct sim_capture){.is_wanted = true};
     shard_submit(sim->shard, command, on_answer, request);
@@ -174,7 +178,8 @@ static void purge(struct sim *sim) {
 /* Each body is another one; the first bytes say which. */
 static struct slice next_body(struct sim *sim, size_t *used) {
     size_t count = 12 + sim_below(sim, 60);
-    if (dice_one_in(&sim->machine->dice, sim->big_one_in)) count = 1000 + sim_below(sim, 60000);
+    if (dice_one_in(&sim->machine->dice, sim->big_one_in))
+        count = 1000 + sim_below(sim, sim->big_bytes_max);
     if (*used + count > sizeof sim->body) count = 12;
     char *bytes = sim->body + *used;
     memset(bytes, 'a' + (int)(sim->tokens % 26), count);
@@ -198,6 +203,18 @@ static void send(struct sim *sim) {
         .kind = COMMAND_SEND,
         .send = {.queue = name_of(sim, queue), .entries = entries, .entries_count = count}};
     submit(sim, &command, queue);
+}
+
+void clients_expect_room(struct sim *sim) {
+    for (uint32_t queue = 0; queue < MODEL_QUEUES; queue++) {
+        if (!sim->model->queues[queue].exists) continue;
+        struct command_send_entry entry = {SLICE("it fits"), 7, -1};
+        struct command command = {
+            .kind = COMMAND_SEND,
+            .send = {.queue = name_of(sim, queue), .entries = &entry, .entries_count = 1}};
+        clients_submit(sim, &command, &(struct sim_request){.queue = queue, .is_room_sure = true});
+        return;
+    }
 }
 
 static void receive_from(struct sim *sim, uint32_t queue, int64_t wait_ms, int64_t lease_ms) {

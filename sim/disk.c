@@ -30,6 +30,8 @@ struct disk_file {
     uint64_t size_platter;
     uint32_t names_count; /* names now and on the platter, and open files */
     struct list_link differing;
+    uint8_t rot_mask; /* 0: none */
+    uint64_t rot_offset;
     struct page *pages[PAGES_MAX]; /* NULL: zeros, now and on the platter */
 };
 
@@ -256,8 +258,57 @@ static bool is_zero(const void *bytes, size_t count) {
     return bytes == NULL || (at[0] == 0 && memcmp(at, at + 1, count - 1) == 0);
 }
 
+static void turn_bits(struct disk_file *file, uint64_t offset, uint8_t mask) {
+    struct page *page = file->pages[offset / DISK_PAGE_BYTES];
+    page->bytes[offset % DISK_PAGE_BYTES] ^= mask;
+    if (page->platter != NULL) page->platter[offset % DISK_PAGE_BYTES] ^= mask;
+}
+
+static void heal(struct disk_file *file) {
+    if (file->rot_mask != 0) turn_bits(file, file->rot_offset, file->rot_mask);
+    file->rot_mask = 0;
+}
+
+/* What is in the page cache only is not on the platter, and does not rot. */
+static bool rot_page(struct disk_file *file, uint32_t index, struct dice *dice) {
+    const struct page *page = file->pages[index];
+    if (page == NULL || page->differs || page->platter_is_zero) return false;
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t at = dice_below(dice, DISK_PAGE_BYTES);
+        if (page->bytes[at] == 0) continue;
+        file->rot_offset = (uint64_t)index * DISK_PAGE_BYTES + at;
+        file->rot_mask = (uint8_t)(1u << dice_below(dice, 8));
+        turn_bits(file, file->rot_offset, file->rot_mask);
+        return true;
+    }
+    return false;
+}
+
+bool disk_rot(struct disk *disk, struct dice *dice) {
+    for (uint32_t i = 0; i < 64; i++) {
+        struct disk_file *file = disk->names[dice_below(dice, DISK_NAMES_MAX)].file;
+        if (file == NULL || file->size == 0 || file->rot_mask != 0) continue;
+        uint32_t pages_count = (uint32_t)((file->size + DISK_PAGE_BYTES - 1) / DISK_PAGE_BYTES);
+        /* Most of a segment is zeros: from some place on the next page that is not. */
+        uint32_t first = dice_below(dice, pages_count);
+        for (uint32_t k = 0; k < pages_count; k++) {
+            if (rot_page(file, (first + k) % pages_count, dice)) return true;
+        }
+    }
+    return false;
+}
+
+void disk_heal(struct disk *disk) {
+    for (struct list_link *link = disk->files.next; link != &disk->files; link = link->next) {
+        heal(CONTAINER_OF(link, struct disk_file, link));
+    }
+}
+
 int disk_write(struct disk_file *file, uint64_t offset, const void *bytes, size_t count) {
     if (offset > DISK_FILE_BYTES_MAX || count > DISK_FILE_BYTES_MAX - offset) return -EFBIG;
+    if (file->rot_mask != 0 && offset <= file->rot_offset && file->rot_offset - offset < count) {
+        heal(file);
+    }
     for (size_t have = 0; have < count;) {
         uint64_t at = offset + have;
         size_t skip = (size_t)(at % DISK_PAGE_BYTES);

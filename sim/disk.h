@@ -48,6 +48,11 @@ int disk_write(struct disk_file *file, uint64_t offset, const void *bytes, size_
 void disk_sync(struct disk_file *file);
 void disk_sync_fails(struct disk_file *file);
 
+/* One bit of what is on the platter turns over, in one of the files; false: there is nothing that
+ * could. It stays so until disk_heal, or until something is written over it. */
+bool disk_rot(struct disk *disk, struct dice *dice);
+void disk_heal(struct disk *disk);
+
 /* What a crash leaves of the rest. */
 enum disk_mercy {
     DISK_KEEPS_NOTHING,

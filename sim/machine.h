@@ -28,10 +28,22 @@
     X(NO_SPACE, "no space")                                                                        \
     X(SYNC_FAILED, "syncs failed")                                                                 \
     X(READ_FAILED, "reads failed")                                                                 \
-    X(BIT_FLIPPED, "bits flipped")                                                                 \
+    X(CALL_FAILED, "other calls failed")                                                           \
+    X(NO_FILES, "no file descriptor")                                                              \
+    X(BIT_FLIPPED, "bits flipped while reading")                                                   \
+    X(BIT_ROTTEN, "bits rotten on the disk")                                                       \
+    X(START_REFUSED, "…starts refused for it")                                                     \
+    X(BODY_DAMAGED, "bodies found damaged")                                                        \
     X(NO_MEMORY, "out of memory")                                                                  \
-    X(CLOCK_JUMPED, "clock jumps")                                                                 \
+    X(CLOCK_FORWARD, "clock jumps forward")                                                        \
+    X(CLOCK_BACK, "clock jumps back")                                                              \
+    X(SLEPT, "long sleeps of the machine")                                                         \
     X(SLOW, "slow calls")                                                                          \
+    X(DISK_FILLED, "the disk filled up")                                                           \
+    X(DISK_FREED, "…and had room again")                                                           \
+    X(REFUSED_INTAKE, "sends and orders refused for room")                                         \
+    X(REFUSED_GROWTH, "growth refused for room")                                                   \
+    X(RECYCLED, "segments used again or removed")                                                  \
     X(LEFT, "clients that went away")                                                              \
     X(WORKER_DIED, "workers that died")
 /* clang-format on */
@@ -48,6 +60,8 @@ struct machine_luck {
     uint32_t write;
     uint32_t sync;
     uint32_t read;
+    uint32_t call;  /* any other call that touches the disk */
+    uint32_t files; /* opening */
     uint32_t flip;
     uint32_t memory;
     uint32_t slow;
@@ -85,9 +99,10 @@ struct machine {
     int64_t mono_ns;
     int64_t wall_lead_ns; /* of the wall clock over the mono clock */
 
-    uint64_t crash_in; /* that many calls from now; 0: none */
-    jmp_buf crash;     /* where it goes */
-    bool is_starting;  /* recovery is under way */
+    uint64_t crash_in;   /* that many calls from now; 0: none */
+    jmp_buf crash;       /* where it goes */
+    bool is_starting;    /* recovery is under way */
+    uint32_t flips_left; /* how many bits the blocking reads may still turn over */
     bool is_locked;
 
     struct list_link memory;

@@ -8,6 +8,7 @@
 
 #define NS_PER_US 1000ll
 #define SLOW_US 80000u
+#define START_READS 12u /* a start that is to read one bit wrongly does so in about the n-th read */
 
 struct env_file {
     struct list_link link;  /* in machine.files */
@@ -21,6 +22,14 @@ static void touch(struct machine *machine, uint64_t what) {
     if (machine->crash_in > 0 && --machine->crash_in == 0) longjmp(machine->crash, 1);
 }
 
+static bool call_fails(struct machine *machine) {
+    return machine_mishap(machine, MISHAP_CALL_FAILED, machine->luck.call);
+}
+
+static bool open_fails(struct machine *machine) {
+    return machine_mishap(machine, MISHAP_NO_FILES, machine->luck.files);
+}
+
 /* ---- directories and names -------------------------------------------------------------------- */
 
 static int open_directory(struct env *env, const char *path, bool create, struct env_file **out) {
@@ -28,6 +37,7 @@ static int open_directory(struct env *env, const char *path, bool create, struct
     (void)create;
     struct machine *machine = machine_from(env);
     touch(machine, 1);
+    if (open_fails(machine)) return -EMFILE;
     struct env_file *file = env_alloc(env, sizeof *file);
     if (file == NULL) return -ENOMEM;
     list_init(&file->link);
@@ -40,6 +50,7 @@ static int list(struct env *env, struct env_file *directory, env_name_fn *each, 
     (void)directory;
     struct machine *machine = machine_from(env);
     touch(machine, 2);
+    if (call_fails(machine)) return -EIO;
     const char *name;
     for (uint32_t i = 0; (name = disk_name_at(machine->disk, i)) != NULL; i++) {
         if (!each(context, name)) break;
@@ -47,13 +58,19 @@ static int list(struct env *env, struct env_file *directory, env_name_fn *each, 
     return 0;
 }
 
+static void note_gone(struct machine *machine, const char *name) {
+    const char *dot = strrchr(name, '.');
+    if (dot != NULL && strcmp(dot, ".segment") == 0) machine->mishaps[MISHAP_RECYCLED]++;
+}
+
 static int rename_file(struct env *env, struct env_file *directory, const char *from,
                        const char *to) {
     (void)directory;
     struct machine *machine = machine_from(env);
     touch(machine, 3);
-    if (machine_mishap(machine, MISHAP_WRITE_FAILED, machine->luck.write)) return -EIO;
+    if (call_fails(machine)) return -EIO;
     int rc = disk_rename(machine->disk, from, to);
+    if (rc == 0) note_gone(machine, from);
     touch(machine, 4);
     return rc;
 }
@@ -62,8 +79,9 @@ static int unlink_file(struct env *env, struct env_file *directory, const char *
     (void)directory;
     struct machine *machine = machine_from(env);
     touch(machine, 5);
-    if (machine_mishap(machine, MISHAP_WRITE_FAILED, machine->luck.write)) return -EIO;
+    if (call_fails(machine)) return -EIO;
     int rc = disk_unlink(machine->disk, name);
+    if (rc == 0) note_gone(machine, name);
     touch(machine, 6);
     return rc;
 }
@@ -87,7 +105,9 @@ static uint64_t room(const struct machine *machine) {
 
 static int free_bytes(struct env *env, struct env_file *directory, uint64_t *out) {
     (void)directory;
-    *out = room(machine_from(env));
+    struct machine *machine = machine_from(env);
+    if (call_fails(machine)) return -EIO;
+    *out = room(machine);
     return 0;
 }
 
@@ -98,6 +118,8 @@ static int open_file(struct env *env, struct env_file *directory, const char *na
     (void)directory;
     struct machine *machine = machine_from(env);
     touch(machine, 9);
+    if (open_fails(machine)) return -EMFILE;
+    if (call_fails(machine)) return -EIO;
     struct disk_file *found = NULL;
     int rc = disk_find(machine->disk, name, create, &found);
     if (rc < 0) return rc;
@@ -128,19 +150,21 @@ void machine_close_files(struct machine *machine) {
 
 static int lock(struct env *env, struct env_file *file) {
     struct machine *machine = machine_from(env);
+    if (call_fails(machine)) return -EIO;
     if (machine->is_locked) return -EWOULDBLOCK;
     machine->is_locked = file->holds_lock = true;
     return 0;
 }
 
 static int size(struct env *env, struct env_file *file, uint64_t *out) {
-    (void)env;
+    if (call_fails(machine_from(env))) return -EIO;
     *out = disk_size(file->file);
     return 0;
 }
 
 static int truncate_file(struct env *env, struct env_file *file, uint64_t bytes_count) {
     touch(machine_from(env), 10);
+    if (call_fails(machine_from(env))) return -EIO;
     return disk_truncate(file->file, bytes_count);
 }
 
@@ -150,11 +174,31 @@ static int64_t read_now(struct machine *machine, struct env_file *file, uint64_t
     return (int64_t)disk_read(file->file, offset, bytes, count);
 }
 
+static void flip(struct machine *machine, void *bytes, int64_t count) {
+    uint64_t bit = dice_next(&machine->dice) % ((uint64_t)count * 8);
+    ((uint8_t *)bytes)[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+    machine->mishaps[MISHAP_BIT_FLIPPED]++;
+    machine_mix(machine, bit);
+}
+
+/* On the way from the disk, or in the page cache, a bit may flip. */
+static int64_t read_flipped(struct machine *machine, struct env_file *file, uint64_t offset,
+                            void *bytes, size_t count) {
+    int64_t done = read_now(machine, file, offset, bytes, count);
+    if (done > 0 && dice_one_in(&machine->dice, machine->luck.flip)) flip(machine, bytes, done);
+    return done;
+}
+
 static int64_t read_file(struct env *env, struct env_file *file, uint64_t offset, void *bytes,
                          size_t count) {
     struct machine *machine = machine_from(env);
     touch(machine, 11 + offset);
-    return read_now(machine, file, offset, bytes, count);
+    int64_t done = read_now(machine, file, offset, bytes, count);
+    if (done > 0 && machine->flips_left > 0 && dice_one_in(&machine->dice, START_READS)) {
+        machine->flips_left--;
+        flip(machine, bytes, done);
+    }
+    return done;
 }
 
 /* Up to `count` bytes of the pieces. */
@@ -262,15 +306,6 @@ struct machine_call *machine_call_next(const struct machine *machine) {
     return (struct machine_call *)(uintptr_t)found;
 }
 
-static int64_t end_read(struct machine *machine, const struct machine_call *call) {
-    int64_t count = read_now(machine, call->file, call->offset, call->bytes, call->count);
-    if (count > 0 && machine_mishap(machine, MISHAP_BIT_FLIPPED, machine->luck.flip)) {
-        uint64_t bit = dice_next(&machine->dice) % ((uint64_t)count * 8);
-        ((uint8_t *)call->bytes)[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-    }
-    return count;
-}
-
 static int64_t end_write(struct machine *machine, struct machine_call *call) {
     bool is_batch = call->pieces_count > 1;
     if (is_batch && machine->fault == FAULT_WRITE_SHORT && dice_one_in(&machine->dice, 8)) {
@@ -302,7 +337,7 @@ void machine_call_end(struct machine *machine, struct machine_call *call) {
     if (call->pieces_count > 0) {
         result = end_write(machine, call);
     } else if (call->bytes != NULL) {
-        result = end_read(machine, call);
+        result = read_flipped(machine, call->file, call->offset, call->bytes, call->count);
     } else {
         result = end_fill(machine, call);
     }
@@ -351,7 +386,7 @@ static int64_t read_cached(struct env *env, struct env_file *file, uint64_t offs
                            size_t count) {
     struct machine *machine = machine_from(env);
     if (!machine->is_prompt && dice_below(&machine->dice, 3) == 0) return -EAGAIN;
-    return (int64_t)disk_read(file->file, offset, bytes, count);
+    return read_flipped(machine, file, offset, bytes, count);
 }
 
 static void fill(struct env *env, struct env_file *file, uint64_t offset, uint64_t bytes_count,

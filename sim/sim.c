@@ -46,7 +46,8 @@ static int open_shard(struct sim *sim) {
     struct journal_file_options file = {.env = &sim->machine->env,
                                         .log = &sim->log,
                                         .path = "data",
-                                        .segment_bytes = 4u * 1024 * 1024,
+                                        .segment_bytes = SIM_SEGMENT_BYTES,
+                                        .bytes_max = sim->bytes_max,
                                         .bytes_kept_free = 4096};
     struct journal *house;
     int rc = journal_file_open(&file, &house);
@@ -73,12 +74,18 @@ static bool start(struct sim *sim, bool is_lucky) {
     sim->machine->luck = sim->is_final ? (struct machine_luck){0} : sim->luck;
     if (rc == 0) {
         sim->report->lives++;
+        sim->misreads = false;
+        sim->machine->flips_left = 0;
         sim_tell(sim, "life %u from record %llu", sim->report->lives,
                  (unsigned long long)sim->between.replayed);
         return true;
     }
     sim_tell(sim, "no start: %s", strerror(-rc));
-    bool is_fate = rc == -EIO || rc == -ENOSPC || rc == -ENOMEM || rc == -ENFILE;
+    if (weather_explains(sim, rc)) {
+        (void)machine_after_stop(sim->machine);
+        return false;
+    }
+    bool is_fate = rc == -EIO || rc == -ENOSPC || rc == -ENOMEM || rc == -EMFILE;
     if (is_lucky || !is_fate) report_fail(sim->report, "takt does not start: %s", strerror(-rc));
     uint64_t left = machine_after_stop(sim->machine);
     REPORT_EXPECT(sim->report, left == 0);
@@ -133,13 +140,6 @@ static void step_idle(struct sim *sim) {
     if (sim->luck.room_bytes == 0 && sim->luck.memory == 0) clients_check_idle(sim);
 }
 
-static void step_clock(struct sim *sim) {
-    int64_t jump_ms = (int64_t)sim_below(sim, 7200000) - 3600000;
-    if (sim_below(sim, 4) == 0) jump_ms *= 40;
-    sim->machine->wall_lead_ns += jump_ms * NS_PER_MS;
-    sim->machine->mishaps[MISHAP_CLOCK_JUMPED]++;
-}
-
 static void step_carry(struct sim *sim) {
     if (sim->between.durable > 2) {
         sim->between.want = 1 + dice_next(&sim->machine->dice) % sim->between.durable;
@@ -160,10 +160,10 @@ static void one_step(struct sim *sim) {
         step_pass(sim);
     } else if (at < 94) {
         step_idle(sim);
-    } else if (at < 98) {
+    } else if (at < 97) {
         step_carry(sim);
-    } else if (sim->kinds >> 40 & 1) {
-        step_clock(sim);
+    } else {
+        weather_step(sim);
     }
 }
 
@@ -181,6 +181,7 @@ static void stop(struct sim *sim) {
     }
     clients_forget(sim);
     workers_forget(sim);
+    weather_heal(sim);
 }
 
 static void power_cut(struct sim *sim) {
@@ -192,11 +193,13 @@ static void power_cut(struct sim *sim) {
     sim->shard = NULL;
     clients_forget(sim);
     workers_forget(sim);
+    weather_heal(sim);
 }
 
 /* Until the power goes, by a long jump, or takt stops. */
 static void live(struct sim *sim, uint32_t steps_max) {
     uint32_t starts = 0;
+    weather_before_start(sim);
     if (sim_below(sim, 3) == 0) sim->machine->crash_in = 1 + sim_below(sim, 60);
     while (!start(sim, starts >= 2)) {
         starts++;
@@ -255,13 +258,19 @@ static void choose_fate(struct sim *sim) {
     sim->wip_limit = dice_below(dice, 3) == 0 ? 3 : 0;
     sim->missing = (enum missing_policy)dice_below(dice, 3);
     sim->big_one_in = dice_below(dice, 3) == 0 ? 2 : 12;
+    sim->big_bytes_max = dice_below(dice, 3) == 0 ? 250000 : 60000;
+    sim->has_small_disk = dice_below(dice, 3) == 0;
+    if (dice_below(dice, 3) == 0) sim->bytes_max = (4ull + dice_below(dice, 3)) * SIM_SEGMENT_BYTES;
+    if (dice_below(dice, 4) == 0) sim->rot_one_in = 1 + dice_below(dice, 3);
+    if (dice_below(dice, 4) == 0) sim->misread_one_in = 1 + dice_below(dice, 3);
     if (dice_below(dice, 4) == 0) sim->luck.write = 100 + dice_below(dice, 300);
     if (dice_below(dice, 4) == 0) sim->luck.sync = 100 + dice_below(dice, 300);
     if (dice_below(dice, 6) == 0) sim->luck.read = 40 + dice_below(dice, 100);
     if (dice_below(dice, 6) == 0) sim->luck.flip = 4 + dice_below(dice, 20);
     if (dice_below(dice, 6) == 0) sim->luck.memory = 50 + dice_below(dice, 400);
     if (dice_below(dice, 3) == 0) sim->luck.slow = 5 + dice_below(dice, 20);
-    if (dice_below(dice, 8) == 0) sim->luck.room_bytes = (6ull + dice_below(dice, 20)) << 20;
+    if (dice_below(dice, 5) == 0) sim->luck.call = 20 + dice_below(dice, 200);
+    if (dice_below(dice, 6) == 0) sim->luck.files = 4 + dice_below(dice, 20);
 }
 
 void sim_run(const struct sim_options *options, struct report *report) {

@@ -21,6 +21,7 @@
 #define SIM_SESSIONS_MAX 8u
 #define SIM_TASKS_MAX 48u
 #define SIM_BODY_BYTES_MAX (256u * 1024)
+#define SIM_SEGMENT_BYTES (4u * 1024 * 1024)
 
 struct sim_options {
     uint64_t seed;
@@ -50,6 +51,7 @@ struct sim_request { /* on its way */
     struct broker_ref message;
     bool is_used;
     bool is_bound; /* what will be answered is known */
+    bool is_room_sure;
     enum command_kind kind;
     uint32_t queue;
     int64_t deadline_ns; /* of a long poll */
@@ -115,7 +117,14 @@ struct sim {
     struct machine_luck luck; /* of this seed, while it is bad */
     uint32_t crash_one_in;
     uint32_t big_one_in;
-    uint64_t kinds; /* which steps this seed has */
+    uint32_t big_bytes_max;
+    uint64_t bytes_max; /* of the journal; 0: what the disk has */
+    bool has_small_disk;
+    uint32_t rot_one_in;     /* starts, after a bit on the disk has turned over */
+    uint32_t misread_one_in; /* …which read a bit wrongly */
+    bool is_rotten;          /* this life */
+    bool misreads;           /* this start */
+    uint64_t kinds;          /* which steps this seed has */
 
     struct sim_request requests[SIM_REQUESTS_MAX];
     struct sim_receipt receipts[SIM_RECEIPTS_MAX];
@@ -152,6 +161,17 @@ void clients_forget(struct sim *sim); /* takt has gone: nobody is answered any m
 void clients_check_idle(struct sim *sim);
 /* Every queue is emptied. */
 void clients_drain(struct sim *sim);
+/* One sends, and may not be refused for lack of room. */
+void clients_expect_room(struct sim *sim);
+
+/* sim_weather.c */
+void weather_step(struct sim *sim);
+void weather_before_start(struct sim *sim);
+/* The oldest record that may be the newest one left. */
+uint64_t weather_least_lsn(const struct sim *sim);
+/* A start has failed because of a bit that turned over; it is then as it was. */
+bool weather_explains(struct sim *sim, int rc);
+void weather_heal(struct sim *sim);
 
 /* workers.c */
 void workers_step(struct sim *sim);

@@ -4,7 +4,8 @@
  * What replay gave out may be in the page cache only (the last takt was killed between write and
  * sync): it is synced. It may even be there after a sync that failed; the kernel then holds these
  * pages for clean, and a sync alone would do nothing: so they are written once more, the same bytes
- * at the same place. What lies behind the end is made worthless by a batch of the new epoch, which
+ * at the same place, each read twice: what a bit's turning over made of them must not be written over
+ * what is good. What lies behind the end is made worthless by a batch of the new epoch, which
  * has no records; only when that is durable too are records taken.
  */
 #include "journal/file/file_house.h"
@@ -58,13 +59,24 @@ static int repair_header(struct file_journal *journal, struct file_segment *segm
     return rc;
 }
 
+/* room: twice as many bytes. -EBADMSG: they are not the same the second time. */
+static int64_t read_twice(struct file_journal *journal, const struct file_segment *segment,
+                          uint64_t offset, char *room, size_t step) {
+    const struct env_ops *ops = journal->env->ops;
+    int64_t count = ops->read(journal->env, segment->file, offset, room, step);
+    if (count <= 0) return count;
+    int64_t again = ops->read(journal->env, segment->file, offset, room + step, (size_t)count);
+    if (again < 0) return again;
+    return again == count && memcmp(room, room + step, (size_t)count) == 0 ? count : -EBADMSG;
+}
+
 static int rewrite(struct file_journal *journal, const struct file_segment *segment,
                    uint64_t offset, uint64_t end, char *room) {
     const struct env_ops *ops = journal->env->ops;
     while (offset < end) {
         size_t step =
             end - offset < REWRITE_STEP_BYTES ? (size_t)(end - offset) : REWRITE_STEP_BYTES;
-        int64_t count = ops->read(journal->env, segment->file, offset, room, step);
+        int64_t count = read_twice(journal, segment, offset, room, step);
         if (count < 0) return (int)count;
         if (count == 0) return 0; /* the rest of a segment that was made shorter */
         int rc = ops->write(journal->env, segment->file, offset, room, (size_t)count);
@@ -76,7 +88,7 @@ static int rewrite(struct file_journal *journal, const struct file_segment *segm
 
 static int rewrite_tail(struct file_journal *journal) {
     if (!journal->has_tail) return 0;
-    char *room = allocator_resize_array(&journal->env->allocator, NULL, REWRITE_STEP_BYTES, 1);
+    char *room = allocator_resize_array(&journal->env->allocator, NULL, REWRITE_STEP_BYTES, 2);
     if (room == NULL) return -ENOMEM;
     int rc = 0;
     for (uint32_t i = journal->tail_index; rc == 0 && i < journal->segments_count; i++) {
