@@ -318,6 +318,8 @@ void clients_forget(struct sim *sim) {
 }
 
 void clients_check_idle(struct sim *sim) {
+    /* Timers have whole milliseconds, and takt's clock slews. */
+    model_check_idle(sim->model, shard_now(sim->shard).ms - 5);
     for (uint32_t i = 0; i < SIM_REQUESTS_MAX; i++) {
         const struct sim_request *request = &sim->requests[i];
         if (!request->is_used) continue;

@@ -328,19 +328,52 @@ static void note_redrive(struct model *model, const struct model_note *note, uin
 
 /* ---- time ------------------------------------------------------------------------------------- */
 
-/* Everything that is due, in plain queues: a record of a line's own leaves these for the next. */
+static bool is_timed_out(const struct model_message *message, int64_t now_ms) {
+    bool is_timed = message->state == MODEL_DELAYED || message->state == MODEL_IN_FLIGHT;
+    return is_timed && message->deadline_ms <= now_ms;
+}
+
+/* Not while it is delayed or in flight. */
+static bool expires(const struct model *model, const struct model_message *message,
+                    int64_t now_ms) {
+    bool is_free = message->state == MODEL_VISIBLE || is_timed_out(message, now_ms);
+    return is_free && is_expired(model, message, now_ms);
+}
+
+/* Nothing of what is due in this queue was done: another record does it. */
+static bool is_left(const struct model *model, const struct model_note *note, uint32_t queue) {
+    struct queue_view view;
+    bool exists = broker_find_queue(note->broker, slice_from_string(model->names[queue]), &view);
+    uint64_t visible_count = 0;
+    for (uint32_t i = 0; i < model->all.messages_count; i++) {
+        const struct model_message *message = &model->messages[i];
+        visible_count += message->queue == queue && message->state == MODEL_VISIBLE;
+    }
+    return exists && view.counts.expired == model->queues[queue].counts.expired &&
+           view.visible_count == visible_count;
+}
+
+/* What is due in a queue is done at once; of several queues a later record may do some. */
 static void note_advance(struct model *model, const struct model_note *note) {
-    EXPECT(note->answer->step.count < BROKER_STEP_MAX);
-    for (struct model_message *message = model->messages; message < last(model); message++) {
-        bool is_timed = message->state == MODEL_DELAYED || message->state == MODEL_IN_FLIGHT;
-        if (is_timed && message->deadline_ms > note->now_ms) continue;
-        if (message->state == MODEL_GONE) continue;
-        if (is_expired(model, message, note->now_ms)) {
-            change_queue(model, message->queue)->counts.expired++;
-            end(model, message);
-        } else if (is_timed) {
-            change(model, message)->state = MODEL_VISIBLE;
+    for (uint32_t queue = 0; queue < MODEL_QUEUES; queue++) {
+        if (!model->queues[queue].exists || is_left(model, note, queue)) continue;
+        for (struct model_message *message = model->messages; message < last(model); message++) {
+            if (message->queue != queue || message->state == MODEL_GONE) continue;
+            if (expires(model, message, note->now_ms)) {
+                change_queue(model, queue)->counts.expired++;
+                end(model, message);
+            } else if (is_timed_out(message, note->now_ms)) {
+                change(model, message)->state = MODEL_VISIBLE;
+            }
         }
+    }
+}
+
+void model_check_idle(const struct model *model, int64_t now_ms) {
+    for (uint32_t i = 0; i < model->all.messages_count; i++) {
+        const struct model_message *message = &model->messages[i];
+        if (message->state == MODEL_GONE) continue;
+        EXPECT(!is_timed_out(message, now_ms) && !expires(model, message, now_ms));
     }
 }
 
@@ -355,7 +388,7 @@ static note_fn *const notes[COMMAND_KINDS_COUNT] = {
     [COMMAND_GIVE_BACK] = note_handles,   [COMMAND_REDRIVE] = note_redrive,
 };
 
-static struct slice queue_name(const struct command *command) {
+struct slice model_queue_name(const struct command *command) {
     switch (command->kind) {
     case COMMAND_SEND: return command->send.queue;
     case COMMAND_RECEIVE: return command->receive.queue;
@@ -363,7 +396,11 @@ static struct slice queue_name(const struct command *command) {
     case COMMAND_DELETE:
     case COMMAND_VISIBILITY:
     case COMMAND_GIVE_BACK: return command->handles.queue;
-    default: return command->queue.name;
+    case COMMAND_QUEUE_CREATE:
+    case COMMAND_QUEUE_SET:
+    case COMMAND_QUEUE_DELETE:
+    case COMMAND_QUEUE_PURGE: return command->queue.name;
+    default: return SLICE_EMPTY;
     }
 }
 
@@ -382,7 +419,7 @@ void model_note(struct model *model, const struct model_note *note) {
         model_note_line(model, note);
         return;
     }
-    uint32_t queue = model_find_queue(model, queue_name(note->command));
+    uint32_t queue = model_find_queue(model, model_queue_name(note->command));
     if (queue == MODEL_QUEUES) return; /* a station's */
     if (note->answer->result == BROKER_NO_MEMORY) {
         EXPECT(note->lsn == 0);
@@ -408,7 +445,11 @@ static void compare_queue(struct model *model, const struct broker *broker, uint
     bool exists = broker_find_queue(broker, slice_from_string(model->names[queue]), &view);
     EXPECT(exists == mine->exists);
     if (!exists) return;
-    EXPECT(view.visible_count == states[MODEL_VISIBLE]);
+    if (view.visible_count != states[MODEL_VISIBLE]) {
+        report_fail(model->report, "%llu messages are visible in %s, and ought to be %llu",
+                    (unsigned long long)view.visible_count, model->names[queue],
+                    (unsigned long long)states[MODEL_VISIBLE]);
+    }
     EXPECT(view.delayed_count == states[MODEL_DELAYED]);
     EXPECT(view.in_flight_count == states[MODEL_IN_FLIGHT]);
     EXPECT(view.settings.retention_ms == mine->retention_ms);

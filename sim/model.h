@@ -116,6 +116,8 @@ struct model_note {
 
 struct model *model_open(struct report *report); /* NULL: out of memory */
 void model_close(struct model *model);
+/* Of the plain queue that it is about; empty: none. */
+struct slice model_queue_name(const struct command *command);
 uint32_t model_find_queue(const struct model *model, struct slice name); /* MODEL_QUEUES: none */
 const struct model_message *model_find(const struct model *model, uint64_t number);
 void model_note(struct model *model, const struct model_note *note);
@@ -126,5 +128,7 @@ void model_touch(struct model *model, void *bytes, size_t count);
 /* The records after this one never were. */
 void model_rewind(struct model *model, uint64_t lsn);
 void model_compare(struct model *model, const struct broker *broker);
+/* Nothing is left to be done at this moment: all that is due has been. */
+void model_check_idle(const struct model *model, int64_t now_ms);
 
 #endif

@@ -10,8 +10,6 @@
 #include "journal/file/journal_file.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define NS_PER_MS 1000000ll
@@ -21,17 +19,6 @@
 static void write_log(void *context, enum log_level level, struct slice text) {
     const struct sim *sim = context;
     sim_tell(sim, "log %d: %.*s", (int)level, (int)text.count, text.bytes);
-}
-
-void sim_tell(const struct sim *sim, const char *format, ...) {
-    if (!sim->options.is_told) return;
-    va_list arguments;
-    va_start(arguments, format);
-    (void)fprintf(stderr, "%6u %12.3f ms  ", sim->report->step,
-                  (double)sim->machine->mono_ns / NS_PER_MS);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
-    va_end(arguments);
 }
 
 /* ---- starting --------------------------------------------------------------------------------- */

@@ -182,7 +182,10 @@ void workers_drain(struct sim *sim);
 static inline uint32_t sim_below(struct sim *sim, uint32_t end) {
     return dice_below(&sim->machine->dice, end);
 }
+/* sim_tell.c */
 void sim_tell(const struct sim *sim, const char *format, ...) TAKT_PRINTF(2, 3);
+void sim_tell_decision(const struct sim *sim, const struct command *command,
+                       const struct broker_decision *decision);
 /* Turns of the loop until nothing is left to do at once and all is durable. */
 void sim_settle(struct sim *sim);
 void sim_pass_ms(struct sim *sim, int64_t ms);

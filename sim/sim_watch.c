@@ -42,6 +42,7 @@ void sim_decided(struct sim *sim, const struct broker *broker, const struct comm
     const struct root *root = pool_find(&broker->pools[THING_ROOT], 0);
     sim->pending_next_number = root == NULL ? 0 : root->next_number;
     sim->has_pending = decision->record.count > 0;
+    sim_tell_decision(sim, command, decision);
     if (!sim->has_pending) note(sim, broker, 0);
     struct sim_capture *capture = &sim->capture;
     if (!capture->is_wanted) return;
