@@ -53,6 +53,8 @@ class Takt:
         self.command = command
         self.arguments = [str(argument) for argument in arguments]
         self.env = env or {}
+        self.program = TAKT
+        self.identity = {}  # of its process, as subprocess takes it; ours
         self.process = None
         self.urls = {}
         self.ports = {}
@@ -66,9 +68,9 @@ class Takt:
             listen += [f"--listen-{name}", f"127.0.0.1:{self.ports.get(name, 0)}"]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [TAKT, self.command, *self.arguments, "--data", self.data, "--ready-file",
+                [self.program, self.command, *self.arguments, "--data", self.data, "--ready-file",
                  self.ready, *listen],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.identity,
                 env={**os.environ, **self.env})
         return self
 
@@ -110,17 +112,9 @@ class Takt:
             return file.read()
 
     def workers(self):
-        """Process ids of its workers (its children)."""
-        found = []
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
-                continue
-            with contextlib.suppress(OSError):
-                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                    fields = file.read().rsplit(")", 1)[1].split()
-                if fields[0] != "Z" and int(fields[1]) == self.process.pid:
-                    found.append(int(name))
-        return found
+        """Process ids of its workers. Between takt and each of them there is a keeper."""
+        keepers = children_of([self.process.pid])
+        return children_of(keepers)
 
     def gateway(self, method, path, body=None, headers=None, timeout=60):
         return request(self.urls["gateway"], method, path, body, headers, timeout)
@@ -179,6 +173,20 @@ class Takt:
     def __exit__(self, *_):
         if self.process is not None and self.process.poll() is None:
             self.kill()
+
+
+def children_of(parents):
+    """Process ids of those that have one of these as their parent, and are not dead."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+            if fields[0] != "Z" and int(fields[1]) in parents:
+                found.append(int(name))
+    return found
 
 
 def marked_processes(data):

@@ -117,22 +117,6 @@ def test_second_signal_stops_at_once_and_leaves_no_process(tmp_path):
     assert marked_processes(takt.data) == []
 
 
-def test_a_stop_leaves_nothing_that_has_left_its_group(tmp_path):
-    line = tmp_path / "line.yaml"
-    # The shell waits until its child has really left the group: with the group it would be killed.
-    leave = "setsid /bin/sh -c '': >left; exec sleep 500'' >&- 2>&- & " \
-            "while [ ! -e left ]; do sleep 0.01; done; cat"
-    line.write_text("line: left\ngateway: { POST /orders: { to: work } }\nstations:\n"
-                    f"  work: {{ exec: [/bin/sh, -c, '{leave}'] }}\n", encoding="utf-8")
-    with Takt(tmp_path, line) as takt:
-        _, headers, _ = takt.gateway("POST", "/orders", "{}")
-        takt.ended(headers["Location"], "done")
-        assert len(marked_processes(takt.data)) == 1
-        takt.stop()
-        assert marked_processes(takt.data) == []
-        assert "ended 1 processes that workers had left" in takt.log()
-
-
 def test_what_a_worker_held_when_takt_stopped_comes_back_uncounted(tmp_path):
     line = tmp_path / "slow.yaml"
     line.write_text(SLOW, encoding="utf-8")

@@ -286,6 +286,8 @@ static int build(struct house *house) {
     share_files(house);
     int rc = env_on_signal_real(house->env, on_signal, house);
     if (rc < 0) return fail(house, rc, "cannot watch for signals");
+    rc = process_adopt(house->env);
+    if (rc < 0) return fail(house, rc, "cannot adopt what workers may leave");
     rc = read_files(house);
     if (rc == 0) rc = open_folder(house);
     if (rc == 0) rc = open_shard(house);

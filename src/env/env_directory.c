@@ -64,10 +64,9 @@ int env_real_open_directory(struct env *env, const char *path, bool create, stru
     return env_file_make(env, fd, out);
 }
 
-int env_real_list(struct env *env, struct env_file *directory, env_name_fn *each, void *context) {
-    (void)env;
+int env_fd_list(int directory_fd, env_name_fn *each, void *context) {
     /* A descriptor of its own: the position in a directory belongs to the open file. */
-    int fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return -errno;
     DIR *stream = fdopendir(fd);
     if (stream == NULL) {
@@ -89,6 +88,11 @@ int env_real_list(struct env *env, struct env_file *directory, env_name_fn *each
     }
     closedir(stream);
     return rc;
+}
+
+int env_real_list(struct env *env, struct env_file *directory, env_name_fn *each, void *context) {
+    (void)env;
+    return env_fd_list(directory->fd, each, context);
 }
 
 int env_real_rename(struct env *env, struct env_file *directory, const char *from, const char *to) {

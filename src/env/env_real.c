@@ -54,6 +54,7 @@ int env_open_real(struct env **out) {
     rc = uv_loop_init(&real->loop);
     if (rc < 0) goto fail;
     env_defer_open(real);
+    list_init(&real->processes);
     /* A peer that goes away is an error of one write, not the end of takt. */
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     /* A file at its limit (`ulimit -f`) likewise: the journal then fails in words. */
@@ -78,6 +79,7 @@ void env_close_real(struct env *env) {
     if (real->signals_open) {
         for (size_t i = 0; i < ENV_SIGNALS; i++) uv_close((uv_handle_t *)&real->signals[i], NULL);
     }
+    process_adopt_close(real);
     uv_walk(&real->loop, check_is_closing, NULL);
     uv_run(&real->loop, UV_RUN_DEFAULT); /* what is left to close, and what pool threads still do */
     CHECK(real->jobs_count == 0);

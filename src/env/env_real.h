@@ -56,6 +56,12 @@ struct env_real {
     env_signal_fn *on_signal;
     void *on_signal_context;
 
+    struct list_link processes; /* of struct process: started, and not yet waited for by libuv */
+    uv_signal_t child_signal;   /* process_adopt.c */
+    bool adopts;                /* orphans of its children become its own */
+    bool ends_adopted;          /* they can stem from nobody but its own workers */
+    bool reaping;               /* deferred */
+
     /* Where processes' output is read into: libuv fills a buffer and hands it over in one step, so
      * one is enough for all streams. */
     char read_buffer[ENV_READ_BUFFER_BYTES];
@@ -76,6 +82,8 @@ int env_real_rename(struct env *env, struct env_file *directory, const char *fro
 int env_real_unlink(struct env *env, struct env_file *directory, const char *name);
 int env_real_sync_directory(struct env *env, struct env_file *directory);
 int env_real_free_bytes(struct env *env, struct env_file *directory, uint64_t *out);
+/* The same as env_real_list, for any folder that is open. */
+int env_fd_list(int directory_fd, env_name_fn *each, void *context);
 
 /* env_file.c; the last two know only a descriptor and may run on a pool thread. */
 int env_real_open(struct env *env, struct env_file *directory, const char *name, bool create,
@@ -113,6 +121,15 @@ int env_real_timer_open(struct env *env, env_fn *fire, void *context, struct env
 void env_real_timer_set(struct env *env, struct env_timer *timer, struct mono_time when);
 void env_real_timer_stop(struct env *env, struct env_timer *timer);
 void env_real_timer_close(struct env *env, struct env_timer *timer);
+
+/* process_adopt.c */
+void process_adopt_close(struct env_real *real);
+/* A keeper was killed: what it kept is ours now, and is ended. Blocking. 0; -ETIMEDOUT: not all of
+ * it, which is met again by its mark when takt stops or starts. */
+TAKT_MUST_USE int process_end_adopted(struct env_real *real);
+
+/* process.c: was it started here, and has libuv not yet waited for it? */
+bool process_is_known(void *context, pid_t pid);
 
 /* env_defer.c */
 void env_defer_open(struct env_real *real);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* process.c -- one child: its start, its three pipes, its end.
  *
- * Start: find the program, make three pipes, spawn `takt worker-exec PID PROGRAM ARG…` in a session
- * of its own. The pipes are real ones: libuv would make sockets, and a script's `> /dev/stderr`
- * fails on a socket.
+ * Start: find the program, make three pipes, spawn `takt worker-exec PID PROGRAM ARG…`, which starts
+ * the program and stays as its keeper (process_keep.c): that is the child that libuv knows. The pipes
+ * are real ones: libuv would make sockets, and a script's `> /dev/stderr` fails on a socket.
  *
- * End, in any order: stdout ends, stderr ends, the process exits. At its exit the process group is
- * killed, and 200 ms later, if a grandchild outside of the group holds a stream open, that is cut.
+ * End, in any order: stdout ends, stderr ends, the keeper exits, when nothing is left of what the
+ * program had started; 200 ms later, if a stream was handed to a stranger, that is cut.
  * When all three are through, all handles are closed; when the last one is, on_exit runs.
  *
  *   started ──exit──► dying ──both streams ended──► closing ──all handles closed──► on_exit, freed
@@ -16,6 +16,7 @@
 
 #include "env/env_real.h"
 #include "env/process_find.h"
+#include "env/process_keep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,10 +29,10 @@
 
 #define CUT_MS 200u
 #define STREAMS 3
-#define MARK_NAME "TAKT_INSTANCE"
 
 struct process {
     struct env *env;
+    struct list_link link; /* in the env's `processes`, until libuv has waited for it */
     const struct process_events *events;
     void *context;
     uv_process_t handle;
@@ -48,7 +49,8 @@ struct process {
     size_t write_queue_bytes; /* given to libuv and not yet said to be in the pipe */
     uint64_t lost_bytes;      /* of stdin: did not get into the pipe, as nobody reads */
     uint64_t unread_bytes;    /* of stdin, when it was closed */
-    int pid;
+    int pid;                  /* the keeper's */
+    int signal_asked;
     int exit_code;
     int signal;
 };
@@ -63,12 +65,12 @@ struct queued_write {
     uv_write_t pieces[];
 };
 
-/* What worker-exec is called with; all but the arrays and the mark borrowed. */
+/* What worker-exec is called with; all but the arrays and the marks borrowed. */
 struct launch {
     struct env *env;
     char **argv;
     char **variables;
-    char *mark;
+    char *marks[2]; /* of the keeper alone, and of all */
     char parent[16];
     char program[PATH_MAX];
 };
@@ -77,7 +79,9 @@ static void launch_close(struct launch *launch) {
     if (launch == NULL) return;
     env_free(launch->env, launch->argv);
     env_free(launch->env, launch->variables);
-    env_free(launch->env, launch->mark);
+    for (size_t i = 0; i < ARRAY_COUNT(launch->marks); i++) {
+        env_free(launch->env, launch->marks[i]);
+    }
     env_free(launch->env, launch);
 }
 
@@ -100,46 +104,60 @@ static int find_program(const struct process_options *options, char program[PATH
     return rc;
 }
 
-static int launch_open(struct env *env, const struct process_options *options,
-                       struct launch **out) {
-    size_t arguments_count = count_strings(options->argv);
-    size_t variables_count = count_strings(options->env);
-    size_t mark_size = sizeof MARK_NAME "=" + strlen(options->mark);
-    CHECK(arguments_count > 0 && options->mark[0] != '\0');
+static bool is_mark(const char *variable) {
+    return strncmp(variable, PROCESS_MARK_NAME "=", sizeof PROCESS_MARK_NAME) == 0;
+}
 
-    int rc = -ENOMEM;
-    struct launch *launch = env_alloc(env, sizeof *launch);
-    if (launch == NULL) goto fail;
-    launch->env = env;
-    launch->argv = env_alloc(env, (arguments_count + 4) * sizeof launch->argv[0]);
-    launch->variables = env_alloc(env, (variables_count + 2) * sizeof launch->variables[0]);
-    launch->mark = env_alloc(env, mark_size);
-    if (launch->argv == NULL || launch->variables == NULL || launch->mark == NULL) goto fail;
-    rc = find_program(options, launch->program);
-    if (rc < 0) goto fail;
+static int set_variables(struct launch *launch, const struct process_options *options) {
+    static const char *const names[] = {PROCESS_KEEPER_NAME, PROCESS_MARK_NAME};
+    size_t count = count_strings(options->env);
+    size_t mark_size = sizeof PROCESS_MARK_NAME "=" + strlen(options->mark); /* the longer name */
+    launch->variables =
+        env_alloc(launch->env, (ARRAY_COUNT(names) + count + 1) * sizeof launch->variables[0]);
+    if (launch->variables == NULL) return -ENOMEM;
+    size_t kept = 0;
+    for (; kept < ARRAY_COUNT(names); kept++) {
+        launch->marks[kept] = env_alloc(launch->env, mark_size);
+        if (launch->marks[kept] == NULL) return -ENOMEM;
+        snprintf(launch->marks[kept], mark_size, "%s=%s", names[kept], options->mark);
+        launch->variables[kept] = launch->marks[kept];
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_mark(options->env[i])) launch->variables[kept++] = as_argument(options->env[i]);
+    }
+    return 0;
+}
 
+static int set_arguments(struct launch *launch, const struct process_options *options) {
+    size_t count = count_strings(options->argv);
+    CHECK(count > 0);
+    launch->argv = env_alloc(launch->env, (count + 4) * sizeof launch->argv[0]);
+    if (launch->argv == NULL) return -ENOMEM;
     snprintf(launch->parent, sizeof launch->parent, "%d", (int)getpid());
-    launch->argv[0] = as_argument("takt");
+    launch->argv[0] =
+        as_argument("keeper"); /* not takt's name: who kills takt by it spares these */
     launch->argv[1] = as_argument("worker-exec");
     launch->argv[2] = launch->parent;
     launch->argv[3] = launch->program;
-    for (size_t i = 1; i < arguments_count; i++) {
-        launch->argv[3 + i] = as_argument(options->argv[i]);
-    }
+    for (size_t i = 1; i < count; i++) launch->argv[3 + i] = as_argument(options->argv[i]);
+    return 0;
+}
 
-    snprintf(launch->mark, mark_size, MARK_NAME "=%s", options->mark);
-    launch->variables[0] = launch->mark;
-    size_t kept = 1;
-    for (size_t i = 0; i < variables_count; i++) {
-        bool is_mark = strncmp(options->env[i], MARK_NAME "=", sizeof MARK_NAME) == 0;
-        if (!is_mark) launch->variables[kept++] = as_argument(options->env[i]);
+static int launch_open(struct env *env, const struct process_options *options,
+                       struct launch **out) {
+    CHECK(options->mark[0] != '\0');
+    struct launch *launch = env_alloc(env, sizeof *launch);
+    if (launch == NULL) return -ENOMEM;
+    launch->env = env;
+    int rc = set_variables(launch, options);
+    if (rc == 0) rc = set_arguments(launch, options);
+    if (rc == 0) rc = find_program(options, launch->program);
+    if (rc < 0) {
+        launch_close(launch);
+        return rc;
     }
     *out = launch;
     return 0;
-
-fail:
-    launch_close(launch);
-    return rc;
 }
 
 static void handle_closed(uv_handle_t *handle) {
@@ -229,12 +247,24 @@ static void arm_cut(struct process *process) {
     }
 }
 
+/* Another hand has killed the keeper. */
+static void end_adopted(struct process *process) {
+    int rc = process_end_adopted(env_real_from(process->env));
+    if (rc == 0 || !process->is_open[2]) return;
+    struct slice words = SLICE("takt: what this worker has started does not all end\n");
+    process->events->on_output(process->context, 2, words);
+}
+
 static void take_exit(uv_process_t *handle, int64_t exit_status, int term_signal) {
     struct process *process = handle->data;
     process->exited = true;
+    list_remove(&process->link);
     process->exit_code = (int)exit_status;
     process->signal = term_signal;
-    kill(-process->pid, SIGKILL); /* -ESRCH, nobody left, is the usual case */
+    if (term_signal == process_order_for(SIGKILL)) process->signal = SIGKILL;
+    int asked = process->signal_asked; /* perhaps before the keeper was there to obey */
+    if (asked != 0 && term_signal == process_order_for(asked)) process->signal = asked;
+    if (term_signal == SIGKILL) end_adopted(process);
     close_stream(process, 0);
     arm_cut(process);
     finish_if_through(process);
@@ -280,7 +310,7 @@ static int spawn(struct process *process, const struct process_options *options,
         .args = launch->argv,
         .env = launch->variables,
         .cwd = options->cwd,
-        .flags = UV_PROCESS_DETACHED, /* setsid */
+        .flags = UV_PROCESS_DETACHED, /* setsid: a terminal's Ctrl-C is not for it */
         .stdio_count = STREAMS,
         .stdio = stdio,
     };
@@ -294,6 +324,7 @@ static struct process *open_handles(struct env *env, const struct process_option
     struct process *process = env_alloc(env, sizeof *process);
     if (process == NULL) return NULL;
     process->env = env;
+    list_init(&process->link);
     process->events = options->events;
     process->context = options->context;
     uv_loop_t *loop = env_loop_real(env);
@@ -338,6 +369,7 @@ int process_start(struct env *env, const struct process_options *options, struct
 
     process->started = true;
     process->pid = process->handle.pid;
+    list_append(&env_real_from(env)->processes, &process->link);
     read_stream(process, 1);
     read_stream(process, 2);
     close_all(theirs);
@@ -417,7 +449,17 @@ void process_close_stdin(struct process *process) {
 
 void process_signal(struct process *process, int signal_number) {
     if (process->exited) return; /* the id may be another's by now */
-    kill(-process->pid, signal_number);
+    process->signal_asked = signal_number;
+    (void)kill(process->pid, process_order_for(signal_number)); /* it is our child: it is there */
+}
+
+bool process_is_known(void *context, pid_t pid) {
+    const struct env_real *real = context;
+    struct list_link *link = real->processes.next;
+    for (; link != &real->processes; link = link->next) {
+        if (CONTAINER_OF(link, struct process, link)->pid == pid) return true;
+    }
+    return false;
 }
 
 void process_pause_output(struct process *process, bool paused) {

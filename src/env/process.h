@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* process.h -- child processes: started in a session of their own, never left behind.
  *
- * Each child leads its own process group. It dies with takt: the child is started through
- * `takt` itself (the hidden command `worker-exec`, process_exec_main below), which asks the kernel
- * for SIGKILL at its parent's death before it becomes the program. What a child leaves behind
- * (its own children) is found by the mark that every child inherits in its environment,
- * TAKT_INSTANCE=<mark>. What both leaves its group and session and clears its environment escapes.
+ * Each runs under a keeper, a small process between takt and it: `takt` itself, as the hidden command
+ * `worker-exec` (process_exec_main below). Whatever the child starts, and however that hides, stays
+ * below the keeper, which ends it all when the child ends, or when takt dies. Should both takt and
+ * the keeper be killed, what is left is found by the mark that every child inherits in its
+ * environment, TAKT_INSTANCE=<mark>.
  */
 #ifndef TAKT_ENV_PROCESS_H
 #define TAKT_ENV_PROCESS_H
@@ -19,10 +19,11 @@ struct process; /* from process_start until on_exit has run */
 struct process_events {
     /* Bytes from stdout (stream 1) or stderr (stream 2), borrowed. count 0: that stream ended. */
     void (*on_output)(void *context, int stream, struct slice bytes);
-    /* The process ended AND both streams ended (or were cut 200 ms after its death, because a
-     * grandchild keeps them open) AND its process group was sent SIGKILL. Runs once, last; the
-     * struct process is gone after it. signal is 0 if it exited by itself. While stdout is paused
-     * the 200 ms do not run: nothing that it wrote is lost, and on_exit waits for its going on. */
+    /* The process ended AND all that it has started is gone (or did not end within half a second of
+     * SIGKILL, which its stderr says) AND both streams ended (or were cut 200 ms after that, because
+     * a stranger keeps them open). Runs once, last; the struct process is gone after it. signal is 0
+     * if it exited by itself. While stdout is paused the 200 ms do not run: nothing that it wrote is
+     * lost, and on_exit waits for its going on. */
     void (*on_exit)(void *context, int exit_code, int signal);
     /* Everything written so far has gone into the pipe. May be NULL. */
     void (*on_drained)(void *context);
@@ -46,7 +47,7 @@ struct process_options {
  * takt (the kernel kills the child when the thread that started it ends). */
 TAKT_MUST_USE int process_start(struct env *env, const struct process_options *options,
                                 struct process **out);
-int process_pid(const struct process *process);
+int process_pid(const struct process *process); /* the keeper's; its only child at first is it */
 /* Copies the bytes. -EPIPE: stdin is closed, or the child has closed it and an earlier write failed;
  * -ENOBUFS above PROCESS_WRITE_QUEUE_BYTES_MAX. */
 TAKT_MUST_USE int process_write(struct process *process, struct slice bytes);
@@ -59,22 +60,23 @@ void process_signal(struct process *process, int signal);
 /* Stop and go on reading stdout, for a worker that talks faster than takt can take. */
 void process_pause_output(struct process *process, bool paused);
 
-/* Find every process of this user that carries TAKT_INSTANCE=<mark> in its environment, or whose
- * process group or session leader does, send SIGKILL, and wait until all are gone. Blocking; for
- * the start and the end. This process and its ancestors are spared; a zombie counts as gone. 0 and
- * the number found; -ETIMEDOUT when some are still there after timeout_ms. */
+/* Before the first process_start, once: from now on what a keeper leaves when it is killed becomes a
+ * child of this process, and is ended before on_exit of that keeper's process. Children that were not
+ * started here are waited for when they have died. 0, or what the kernel said. */
+TAKT_MUST_USE int process_adopt(struct env *env);
+
+/* What an earlier process has left, or this one, when none of its own runs any more: wait for the
+ * keepers that carry this mark, half of timeout_ms at most; find every process of this user that
+ * carries TAKT_INSTANCE=<mark> in its environment, or whose process group or session leader does,
+ * send SIGKILL, and wait until all are gone. Blocking. This process and its ancestors are spared; a
+ * zombie counts as gone. 0 and the number that was sent SIGKILL; -ETIMEDOUT when some are still there
+ * after timeout_ms. At least two scans of /proc, about 4 ms each where some hundred processes run. */
 TAKT_MUST_USE int process_end_marked(struct env *env, const char *mark, int64_t timeout_ms,
                                      uint32_t *found_count);
 
-/* The same for any variable: the whole entry, NAME=VALUE. At least two scans of /proc, about
- * 4 ms each where some hundred processes run. */
-TAKT_MUST_USE int process_end_having(struct env *env, const char *entry, int64_t timeout_ms,
-                                     uint32_t *found_count);
-
 /* `takt worker-exec PARENT_PID PROGRAM [ARG…]`: the body of that hidden command; argc and argv are
- * main's. Sets PR_SET_PDEATHSIG, exits if the parent is already another one, resets all signals,
- * closes every descriptor above 2, then becomes the program.
- * Returns only on failure: the exit code, 127. */
+ * main's. Exits if the parent is already another one; starts the program, with all signals reset and
+ * every descriptor above 2 closed; keeps it, and ends as it does. On failure: the exit code, 127. */
 int process_exec_main(int argc, char **argv);
 
 #endif

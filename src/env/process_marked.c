@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* process_marked.c -- ends what takt, or a worker, left behind.
+/* process_marked.c -- ends what a takt left behind.
  *
- * takt's children die with it, but their own children do not. They are known by the mark in their
- * environment; or, when they have cleaned it, by the group or session of a process that has it.
+ * When takt dies, keepers end all that its workers had started (process_keep.c): they carry a mark of
+ * their own, and are waited for, but not for ever. Should a keeper have been killed too, what it kept
+ * is known by the mark in its environment; or, when that was cleaned, by the group or session of a
+ * process that has it.
  *
  * Rounds over /proc: kill what matches and is alive; done when two rounds in a row meet none. A
  * process that is born during a round has a parent that is alive in it, so there is another round;
@@ -12,7 +14,9 @@
  */
 #include "env/process.h"
 
-#include <dirent.h>
+#include "env/process_about.h"
+#include "env/process_keep.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,13 +30,15 @@
 
 #define ANCESTORS_MAX 256u
 #define MARK_BYTES_MAX 256u
-#define ENTRY_BYTES_MAX (sizeof "TAKT_INSTANCE=" + MARK_BYTES_MAX) /* with the zero */
+#define ENTRY_BYTES_MAX (sizeof PROCESS_MARK_NAME "=" + MARK_BYTES_MAX) /* with the zero */
 #define ROUND_WAIT_MS_MAX 16
 #define QUIET_ROUNDS 2
 
 struct hunt {
     struct env *env;
-    char entry[ENTRY_BYTES_MAX];
+    char marked[ENTRY_BYTES_MAX]; /* what they carry */
+    char keeper[ENTRY_BYTES_MAX]; /* what a keeper carries */
+    struct mono_time keepers_until;
     pid_t spared[ANCESTORS_MAX]; /* this process and its ancestors */
     uint32_t spared_count;
     pid_t *found; /* each of them once; a dead leader's group and session are still known by it */
@@ -40,13 +46,6 @@ struct hunt {
     uint32_t found_capacity;
     int proc_fd;
     uint32_t alive_count; /* met in this round */
-};
-
-struct about {
-    char state;
-    pid_t parent;
-    pid_t group;
-    pid_t session;
 };
 
 static bool contains(const pid_t *pids, uint32_t count, pid_t pid) {
@@ -62,64 +61,55 @@ static int open_of(const struct hunt *hunt, pid_t pid, const char *name) {
     return openat(hunt->proc_fd, path, O_RDONLY | O_CLOEXEC);
 }
 
-/* False if the process is gone. */
-static bool read_about(const struct hunt *hunt, pid_t pid, struct about *about) {
-    char text[1024];
-    int fd = open_of(hunt, pid, "stat");
-    if (fd < 0) return false;
-    ssize_t count = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (count <= 0) return false;
-    text[count] = '\0';
-    /* The name may hold spaces and parentheses: what follows begins after the last one. */
-    char *rest = strrchr(text, ')');
-    if (rest == NULL || rest[1] != ' ' || rest[2] == '\0') return false;
-    about->state = rest[2];
-    rest += 3;
-    pid_t *const numbers[] = {&about->parent, &about->group, &about->session};
-    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
-        char *end = rest;
-        *numbers[i] = (pid_t)strtol(rest, &end, 10);
-        if (end == rest) return false;
-        rest = end;
-    }
-    return true;
-}
-
-/* Where the reading of a list of NUL-terminated entries stands. */
-struct reading {
+/* An entry that is looked for in a list of NUL-terminated ones, and where the reading stands. */
+struct search {
+    const char *entry;
+    size_t length;
     size_t matched; /* of the entry that is being read */
     bool differs;
-    bool carries;
+    bool found;
 };
 
-static void read_byte(struct reading *reading, const char *entry, size_t length, char byte) {
+static struct search search_for(const char *entry) {
+    return (struct search){.entry = entry, .length = strlen(entry)};
+}
+
+static void search_byte(struct search *search, char byte) {
     if (byte == '\0') {
-        reading->carries |= !reading->differs && reading->matched == length;
-        reading->matched = 0;
-        reading->differs = false;
-    } else if (!reading->differs && reading->matched < length && byte == entry[reading->matched]) {
-        reading->matched++;
+        search->found |= !search->differs && search->matched == search->length;
+        search->matched = 0;
+        search->differs = false;
+    } else if (!search->differs && search->matched < search->length &&
+               byte == search->entry[search->matched]) {
+        search->matched++;
     } else {
-        reading->differs = true;
+        search->differs = true;
     }
 }
 
-/* One pass over the list, in whatever pieces it is read. */
-static bool carries_mark(const struct hunt *hunt, pid_t pid) {
+enum role { ROLE_NONE, ROLE_MARKED, ROLE_KEEPER };
+
+/* By its environment: one pass over it, in whatever pieces it is read. */
+static enum role find_role(const struct hunt *hunt, pid_t pid) {
     int fd = open_of(hunt, pid, "environ");
-    if (fd < 0) return false;
-    size_t length = strlen(hunt->entry);
-    struct reading reading = {0};
+    if (fd < 0) return ROLE_NONE;
+    struct search marked = search_for(hunt->marked);
+    struct search keeper = search_for(hunt->keeper);
     char bytes[4096];
     for (;;) {
         ssize_t count = read(fd, bytes, sizeof bytes);
         if (count < 0 && errno == EINTR) continue;
-        if (count <= 0 || reading.carries) break;
-        for (ssize_t i = 0; i < count; i++) read_byte(&reading, hunt->entry, length, bytes[i]);
+        if (count <= 0) break;
+        for (ssize_t i = 0; i < count; i++) {
+            search_byte(&marked, bytes[i]);
+            search_byte(&keeper, bytes[i]);
+        }
     }
     close(fd);
-    return reading.carries || (!reading.differs && reading.matched == length);
+    search_byte(&marked, '\0'); /* the last one may have no end */
+    search_byte(&keeper, '\0');
+    if (keeper.found) return ROLE_KEEPER;
+    return marked.found ? ROLE_MARKED : ROLE_NONE;
 }
 
 static int add_found(struct hunt *hunt, pid_t pid) {
@@ -143,20 +133,24 @@ static bool is_ours(const struct hunt *hunt, pid_t pid) {
     return fstatat(hunt->proc_fd, path, &stat, 0) == 0 && stat.st_uid == geteuid();
 }
 
-static int visit(struct hunt *hunt, pid_t pid) {
-    struct about about;
+static int visit(void *context, pid_t pid) {
+    struct hunt *hunt = context;
+    struct process_about about;
     if (contains(hunt->spared, hunt->spared_count, pid) || !is_ours(hunt, pid)) return 0;
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0) return errno == ESRCH || errno == EINVAL ? 0 : -errno;
 
     int rc = 0;
-    if (!read_about(hunt, pid, &about)) goto done;
-    if (about.state == 'Z' || about.state == 'X') goto done; /* dead, and not yet waited for */
-    if (!contains(hunt->found, hunt->found_count, about.group) &&
-        !contains(hunt->found, hunt->found_count, about.session) && !carries_mark(hunt, pid)) {
-        goto done;
-    }
+    if (!process_read_about(hunt->proc_fd, pid, &about)) goto done;
+    if (about.state == 'Z' || about.state == 'X') goto done;
+    bool is_found = contains(hunt->found, hunt->found_count, about.group) ||
+                    contains(hunt->found, hunt->found_count, about.session);
+    enum role role = find_role(hunt, pid);
+    if (role == ROLE_NONE && !is_found) goto done;
     hunt->alive_count++;
+    bool is_at_work =
+        role == ROLE_KEEPER && hunt->env->ops->now_mono(hunt->env).ns < hunt->keepers_until.ns;
+    if (is_at_work) goto done;
     rc = add_found(hunt, pid);
     if (rc == 0 && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH) rc = -errno;
 
@@ -167,37 +161,16 @@ done:
 
 static int run_round(struct hunt *hunt) {
     hunt->alive_count = 0;
-    int fd = openat(hunt->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return -errno;
-    DIR *stream = fdopendir(fd);
-    if (stream == NULL) {
-        int rc = -errno;
-        close(fd);
-        return rc;
-    }
-    int rc = 0;
-    for (;;) {
-        errno = 0;
-        struct dirent *entry = readdir(stream);
-        if (entry == NULL) rc = -errno;
-        if (entry == NULL) break;
-        char *end;
-        long pid = strtol(entry->d_name, &end, 10);
-        if (*end != '\0' || pid < 1) continue; /* not a process */
-        rc = visit(hunt, (pid_t)pid);
-        if (rc < 0) break;
-    }
-    closedir(stream);
-    return rc;
+    return process_visit_all(hunt->proc_fd, visit, hunt);
 }
 
 /* takt may itself be a worker of another takt, or be started by one. */
 static void spare_ancestors(struct hunt *hunt) {
     pid_t pid = getpid();
     while (pid > 0 && hunt->spared_count < ANCESTORS_MAX) {
-        struct about about;
+        struct process_about about;
         hunt->spared[hunt->spared_count++] = pid;
-        if (!read_about(hunt, pid, &about)) return;
+        if (!process_read_about(hunt->proc_fd, pid, &about)) return;
         pid = about.parent;
     }
 }
@@ -220,27 +193,21 @@ static int hunt_until(struct hunt *hunt, struct mono_time deadline) {
 
 int process_end_marked(struct env *env, const char *mark, int64_t timeout_ms,
                        uint32_t *found_count) {
-    char entry[ENTRY_BYTES_MAX];
     CHECK(mark[0] != '\0' && strlen(mark) <= MARK_BYTES_MAX);
-    snprintf(entry, sizeof entry, "TAKT_INSTANCE=%s", mark);
-    return process_end_having(env, entry, timeout_ms, found_count);
-}
-
-int process_end_having(struct env *env, const char *entry, int64_t timeout_ms,
-                       uint32_t *found_count) {
-    CHECK(strchr(entry, '=') != NULL && strlen(entry) < ENTRY_BYTES_MAX);
     *found_count = 0;
     struct hunt *hunt = env_alloc(env, sizeof *hunt);
     if (hunt == NULL) return -ENOMEM;
     hunt->env = env;
-    snprintf(hunt->entry, sizeof hunt->entry, "%s", entry);
+    snprintf(hunt->marked, sizeof hunt->marked, PROCESS_MARK_NAME "=%s", mark);
+    snprintf(hunt->keeper, sizeof hunt->keeper, PROCESS_KEEPER_NAME "=%s", mark);
     int rc = 0;
     hunt->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (hunt->proc_fd < 0) rc = -errno;
     if (rc == 0) {
         spare_ancestors(hunt);
-        struct mono_time deadline = {env->ops->now_mono(env).ns + timeout_ms * 1000000};
-        rc = hunt_until(hunt, deadline);
+        int64_t now_ns = env->ops->now_mono(env).ns;
+        hunt->keepers_until.ns = now_ns + timeout_ms * 1000000 / 2;
+        rc = hunt_until(hunt, (struct mono_time){now_ns + timeout_ms * 1000000});
         *found_count = hunt->found_count;
         close(hunt->proc_fd);
     }

@@ -60,7 +60,6 @@ static void set_of_file(struct list *list, const struct handler_env *env) {
 static void set_takt(struct list *list, const struct handler_env *env) {
     set(list, "TAKT_LINE", env->line);
     set(list, "TAKT_STATION", env->station->name);
-    set(list, "TAKT_WORKER", env->life);
     set(list, "TAKT_TASK", env->task);
     set(list, "TAKT_JOB", env->job);
     set(list, "TAKT_INPUT_FILE", env->input_file);

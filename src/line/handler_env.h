@@ -11,7 +11,6 @@ struct handler_env {
     const char *line;
     const struct definition_station *station;
     const char *sqs_url; /* NULL: no SQS endpoint */
-    const char *life;    /* TAKT_WORKER: of this process and all that it starts; may be NULL */
     /* Of one message; NULL for a process that handles many. */
     const char *task;
     const char *job;

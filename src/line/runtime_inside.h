@@ -32,8 +32,6 @@
 #define WORKER_SETTLE_MS                                                                           \
     1000                    /* after a failed start a worker must live so long, or say something */
 #define WORKER_TERM_MS 3000 /* from SIGTERM to SIGKILL */
-#define WORKER_LEFT_MS_MAX 500 /* what a dead one has left elsewhere is waited for so long */
-#define WORKER_LIFE_BYTES (RUNTIME_MARK_BYTES + 24u)
 #define WORKER_RETRY_MS 500 /* a session that could not be opened or ended */
 #define WORKER_NAME_BYTES 48u
 #define WORKER_TAIL_BYTES 4096u /* of stderr, kept for reasons */
@@ -196,7 +194,6 @@ struct worker {
     uint32_t tasks_count;
 
     struct process *process;
-    char life[WORKER_LIFE_BYTES]; /* TAKT_WORKER of its process; "" when nothing is left of it */
     struct mono_time started_at;
     struct mono_time settle_at; /* STARTING */
     struct mono_time kill_at;   /* SIGKILL, if it still runs */
@@ -248,9 +245,6 @@ struct task *worker_find_task(struct worker *worker, uint64_t id); /* HANDLING; 
 TAKT_MUST_USE int worker_start_process(struct worker *worker, const struct task *task,
                                        const struct process_events *events);
 void worker_signal(struct worker *worker, int signal);
-/* It died with a message: what its dead process has left elsewhere is killed, too, before anybody
- * else gets the message. Blocks until that is gone, WORKER_LEFT_MS_MAX at most. */
-void worker_end_left(struct worker *worker);
 /* Close stdin and send TERM; KILL later. */
 void worker_let_go(struct worker *worker);
 /* Into worker->reason: how its process ended, and its last words. */
@@ -349,7 +343,6 @@ struct runtime {
     bool is_forced; /* the grace is over */
     bool is_failed; /* the journal: no command means anything any more */
     bool is_closing;
-    uint64_t lives;           /* processes of workers started, for TAKT_WORKER */
     struct list_link work;    /* stations to be scaled */
     struct env_timer *chores; /* fires at once when there is something to do */
     struct env_timer *grace;

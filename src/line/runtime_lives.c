@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runtime_lives.c -- nothing that a takt on this data folder has started outlives it, or is at
- * least gone before the next one begins: it carries the folder's mark, in its environment.
+ * least gone before the next one begins: keepers see to that, and the folder's mark, which they and
+ * all that they keep carry in their environment.
  *
  * The mark is drawn once and kept in the file `mark`: 32 hexadecimal digits and a newline. A torn
  * or damaged one is drawn anew: nothing can have been started with it, for it is used only when it

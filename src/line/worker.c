@@ -19,9 +19,10 @@
  * and has none between; a station without a handler has a worker without any. All have a session
  * in the broker from STARTING to DYING or DRAINING, and their leases belong to it.
  *
- * A death: the process has ended (DYING), and, if it had a message, what it had started outside of
- * its group is ended, too. What it never read goes back uncounted, what it had is HELD; when nothing is under way any more the session ends, with what is known about the guilty
- * one, and the broker does the rest. What it had already answered is recorded first.
+ * A death: the process has ended, and all that it had started with it (DYING). What it never read
+ * goes back uncounted, what it had is HELD; when nothing is under way any more the session ends, with
+ * what is known about the guilty one, and the broker does the rest. What it had already answered is
+ * recorded first.
  *
  * `stream` knows no hello that every program would have to say: a worker is READY when its process
  * runs and its session is open. That costs no message anything, for what a process dies without
@@ -252,20 +253,12 @@ static void settle_task(struct worker *worker, struct task *task) {
     }
 }
 
-static bool has_given(const struct worker *worker) {
-    for (uint32_t i = 0; i < worker->tasks_count; i++) {
-        if (worker->tasks[i].state == TASK_HANDLING) return true;
-    }
-    return false;
-}
-
 void worker_settle(struct worker *worker) {
     bool is_ending = worker->state == WORKER_DYING || worker->state == WORKER_DRAINING;
     if (!is_ending || worker->is_settling) return;
     if (worker->process != NULL || worker->is_leasing) return;
     if (worker->session_step == SESSION_OPENING || worker->session_step == SESSION_ENDING) return;
 
-    if (has_given(worker)) worker_end_left(worker);
     worker->is_settling = true; /* a RETURN that ends at once would come back to here */
     bool is_through = true;
     for (uint32_t i = 0; i < worker->tasks_count; i++) {

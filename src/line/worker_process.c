@@ -12,26 +12,17 @@
 /* A program that dies later than this after its start was not kept from starting. */
 #define START_MS_MAX 60000
 
-/* No two processes of this data folder ever have the same one at the same time. */
-static void draw_life(struct worker *worker) {
-    struct runtime *runtime = station_runtime(worker->station);
-    snprintf(worker->life, sizeof worker->life, "%s.%llu", runtime->options.mark,
-             (unsigned long long)++runtime->lives);
-}
-
 int worker_start_process(struct worker *worker, const struct task *task,
                          const struct process_events *events) {
     struct station *station = worker->station;
     struct runtime *runtime = station_runtime(station);
     struct arena arena;
     arena_open(&arena, &runtime->env->allocator, ENV_BYTES_MAX);
-    draw_life(worker);
     struct handler_env env = {
         .processes = runtime->processes,
         .line = station->line->definition->name,
         .station = station->definition,
         .sqs_url = runtime->options.sqs_url,
-        .life = worker->life,
     };
     int rc = -ENOMEM;
     if (task != NULL) {
@@ -63,27 +54,6 @@ end:
 void worker_signal(struct worker *worker, int signal) {
     if (worker->process == NULL) return;
     station_runtime(worker->station)->processes->signal(worker->process, signal);
-}
-
-/* Not while takt stops: it then gives out nothing more, and ends all that carries its mark at last.
- */
-void worker_end_left(struct worker *worker) {
-    struct runtime *runtime = station_runtime(worker->station);
-    if (worker->life[0] == '\0' || runtime->is_stopping || runtime->is_failed) return;
-    char entry[sizeof "TAKT_WORKER=" + sizeof worker->life];
-    snprintf(entry, sizeof entry, "TAKT_WORKER=%s", worker->life);
-    worker->life[0] = '\0';
-    uint32_t found_count = 0;
-    int rc = runtime->processes->end_having(runtime->env, entry, WORKER_LEFT_MS_MAX, &found_count);
-    if (rc < 0) {
-        log_printf(runtime->log, LOG_WARNING,
-                   "what worker `%s` has started does not end (%u found): %s; it may still be at "
-                   "work on a message that is given out again",
-                   worker->name, (unsigned)found_count, strerror(-rc));
-    } else if (found_count > 0) {
-        log_printf(runtime->log, LOG_INFO, "ended %u processes that worker `%s` had left",
-                   (unsigned)found_count, worker->name);
-    }
 }
 
 void worker_let_go(struct worker *worker) {

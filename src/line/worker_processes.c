@@ -27,7 +27,6 @@ static const struct worker_processes real = {
     .close_stdin = process_close_stdin,
     .signal = process_signal,
     .unread_bytes = process_unread_bytes,
-    .end_having = process_end_having,
     .variable = variable,
     .processors_count = processors_count,
 };

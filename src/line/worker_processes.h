@@ -17,8 +17,6 @@ struct worker_processes {
     void (*close_stdin)(struct process *process);
     void (*signal)(struct process *process, int signal);
     uint64_t (*unread_bytes)(const struct process *process);
-    int (*end_having)(struct env *env, const char *entry, int64_t timeout_ms,
-                      uint32_t *found_count);
 
     const char *(*variable)(void *context, const char *name); /* takt's own; NULL: not set */
     uint32_t (*processors_count)(void *context);              /* at least 1 */
