@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* body_ref.h -- where a body lies in the journal, and what proves that it is the one meant. */
+/* body_ref.h -- where a body lies in the journal, and what proves that it is the one meant.
+ *
+ * A body that was damaged on the disk is GIVEN UP: its ref has no bytes and the checksum 0, which
+ * that of no bytes is not. So every read of it ends with -EBADMSG, as that of a damaged one does,
+ * nobody ever gets other bytes in its place, and what it belongs to can be written again without it.
+ */
 #ifndef TAKT_BASE_BODY_REF_H
 #define TAKT_BASE_BODY_REF_H
 
+#include "base/slice.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
 /* position 0 means "no body" (count is then 0): no body ever lies at position 0. */
@@ -11,5 +19,15 @@ struct body_ref {
     uint64_t checksum; /* XXH3, 64 bits, of the bytes */
     uint32_t count;    /* bytes */
 };
+
+bool body_ref_is_given_up(struct body_ref ref);
+/* Do these bytes stand for the ref's body? Never for one that is given up. */
+bool body_ref_fits(struct body_ref ref, struct slice bytes);
+/* The ref of a body that lies there. */
+struct body_ref body_ref_of(struct slice body, uint64_t position);
+
+/* What is appended in the place of a body that is given up: no bytes, at an address of its own. */
+struct slice body_given_up(void);
+bool body_is_given_up(struct slice body);
 
 #endif

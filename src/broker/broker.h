@@ -117,6 +117,9 @@ struct broker_carry {
  * given back as the totals of all steps of its chain. These two may have another length than their
  * refs say. */
 bool broker_next_carry(const struct broker *broker, uint64_t lsn, struct broker_carry *out);
+/* In words, for people: "message 1f2e… of queue orders", "job 9c0d… of line bakery". */
+void broker_describe(const struct broker *broker, uint32_t kind, struct broker_ref thing,
+                     char *words, size_t words_bytes);
 uint64_t broker_live_bytes(const struct broker *broker); /* of records and bodies still needed */
 
 /* ---- views: plain values. Whoever shows them waits for the newest LSN applied ----------------- */
@@ -243,6 +246,22 @@ struct kit_part {
 /* How many parts there are; fills up to `max` of them from number `first` on: O(first + max). */
 uint32_t broker_kit_parts(const struct broker *broker, struct broker_ref message, uint32_t first,
                           struct kit_part *out, uint32_t max);
+
+/* Whose body is it? For those who find a damaged one. Slices borrowed until the next apply. */
+struct broker_owner {
+    const char *kind;   /* "message", "job", "line", "roll" */
+    const char *part;   /* which of its bodies: "body", "error", "order", "result", … */
+    struct slice queue; /* empty: none */
+    struct slice line;
+    bool has_message_id;
+    uint8_t message_id[16]; /* as clients see it */
+    bool has_job_id;
+    uint8_t job_id[16];
+};
+/* Return false to stop. */
+typedef bool broker_owner_fn(void *context, struct body_ref ref, const struct broker_owner *owner);
+/* Every body that something in the state refers to; of a job's history only the newest. */
+void broker_each_body(const struct broker *broker, broker_owner_fn *fn, void *context);
 
 struct broker_totals {
     uint64_t messages_count;

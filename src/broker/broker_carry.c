@@ -56,7 +56,8 @@ void decide_carry(struct deciding *deciding) {
     uint32_t early = UINT32_MAX;
     if (is_same) find_chains(broker, kind, command->thing.slot, &chain, &early);
     for (uint32_t i = 0; is_same && i < command->bodies_count; i++) {
-        is_same = i == chain || i == early || refs[i].count == command->bodies[i].count;
+        is_same = i == chain || i == early || refs[i].count == command->bodies[i].count ||
+                  body_is_given_up(command->bodies[i]);
     }
     if (!is_same) {
         refuse(deciding, BROKER_NOTHING);

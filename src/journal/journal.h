@@ -86,7 +86,8 @@ TAKT_MUST_USE int journal_reserve(struct journal *journal, enum journal_purpose 
 
 /* Add one record to the batch that is being filled. Never blocks; needs a reservation.
  *
- * bytes, bodies: borrowed; copied into the batch.
+ * bytes, bodies: borrowed; copied into the batch. body_given_up() stands for one that cannot be read
+ *          any more (body_ref.h).
  * refs:    borrowed; filled with where each body will lie (bodies_count of them).
  * Returns: the record's LSN. After a failure records are taken and forgotten (on_durable has said
  *          so, and nothing will be released).

@@ -8,6 +8,10 @@
  *   …                     until none is left below
  *   journal_trim          when nobody can still begin to read what lies there
  *
+ * A body that is damaged is looked at again, in case it was the reading; then it is given up
+ * (body_ref.h): the thing is written again without it, and the log says whose it was. Its old
+ * segment is not used again: the journal keeps the file aside.
+ *
  * A thing that changed while its bodies were read is begun anew. The pace: what the journal asks for
  * each byte that others append, and a little besides, so that it also ends when nobody sends;
  * never more than CARRY_TURN_BYTES_MAX in one turn of the loop.
@@ -26,6 +30,8 @@
 #define CARRY_CREDIT_MAX (4u * 1024 * 1024)
 #define CARRY_RECORD_BYTES 128u /* what a carried thing costs beside its bodies, about */
 #define CARRY_KEPT_BYTES_MAX (1024u * 1024) /* of the buffer, between two things */
+#define CARRY_LOOKS_MAX 16u                 /* at a damaged body, */
+#define CARRY_LOOKS_AT_ONCE 4u              /* …and after so many a pause of SHARD_RETRY_MS */
 
 bool shard_carry_is_wanted(const struct shard *shard) {
     const struct shard_carry *carry = &shard->carry;
@@ -58,6 +64,38 @@ static void try_later(struct shard *shard, const char *why) {
                "cannot write old data again: %s; the journal keeps growing until it goes; tried "
                "again every %d ms",
                why, SHARD_RETRY_MS);
+}
+
+/* ---- damaged bodies --------------------------------------------------------------------------- */
+
+/* True: the thing's bodies are looked at once more before any is given up. */
+static bool looks_again(struct shard *shard) {
+    struct shard_carry *carry = &shard->carry;
+    if (carry->damaged_count == 0) return false;
+    bool is_same = carry->damaged_thing.number == carry->item.thing.number &&
+                   carry->damaged_kind == carry->item.kind;
+    carry->looks_count = is_same ? carry->looks_count + 1 : 1;
+    carry->damaged_thing = carry->item.thing;
+    carry->damaged_kind = carry->item.kind;
+    if (carry->looks_count >= CARRY_LOOKS_MAX) return false;
+    if (carry->looks_count % CARRY_LOOKS_AT_ONCE == 0) {
+        try_later(shard, strerror(EBADMSG));
+    } else {
+        carry->is_reading = false;
+    }
+    return true;
+}
+
+static void say_given_up(const struct shard *shard) {
+    const struct shard_carry *carry = &shard->carry;
+    char words[256];
+    broker_describe(shard->broker, carry->item.kind, carry->item.thing, words, sizeof words);
+    log_printf(
+        shard->log, LOG_ERROR,
+        "%u damaged %s of %s cannot be read any more and %s given up; the damaged file is kept "
+        "beside the journal's segments",
+        carry->damaged_count, carry->damaged_count == 1 ? "body" : "bodies", words,
+        carry->damaged_count == 1 ? "is" : "are");
 }
 
 /* ---- the end: write ------------------------------------------------------------------------- */
@@ -104,6 +142,7 @@ static void write_thing(struct shard *shard) {
     drop_large_buffer(carry);
     if (result == BROKER_OK) {
         carry->is_silent = false;
+        if (carry->damaged_count > 0) say_given_up(shard);
     } else if (!shard->is_busy) {
         try_later(shard, broker_result_words(result));
     }
@@ -113,10 +152,20 @@ static void write_thing(struct shard *shard) {
 
 static void follow_chain(struct shard *shard);
 
+/* Behind a damaged link older steps cannot be reached any more. */
+static void take_link(struct shard_carry *carry, int result, struct slice bytes) {
+    carry->result = result < 0 ? result : shard_history_add(&carry->chain, bytes);
+    if (carry->result != -EBADMSG) return;
+    carry->result = 0;
+    carry->chain.next = (struct body_ref){0};
+    carry->chain.left_out++;
+    carry->damaged_count++;
+}
+
 static void on_chain(void *context, int result, struct slice bytes) {
     struct shard *shard = context;
     struct shard_carry *carry = &shard->carry;
-    carry->result = result < 0 ? result : shard_history_add(&carry->chain, bytes);
+    take_link(carry, result, bytes);
     if (carry->is_beginning) return; /* follow_chain goes on by itself */
     carry->is_stale = true;
     if (!shard->is_closing && !shard->is_failed) follow_chain(shard);
@@ -127,7 +176,11 @@ static void begin_chain(struct shard_carry *carry, uint32_t body) {
     bool is_history = body == carry->item.chain;
     bool is_long = carry->item.early < carry->item.bodies_count;
     shard_history_begin(&carry->chain, body, is_history, !is_history || !is_long);
-    carry->result = shard_history_add(&carry->chain, carry->bodies[body]);
+    if (body_is_given_up(carry->bodies[body])) {
+        carry->chain.left_out++;
+    } else {
+        take_link(carry, 0, carry->bodies[body]);
+    }
 }
 
 /* True: the next one has begun. */
@@ -157,7 +210,7 @@ static void follow_chain(struct shard *shard) {
     bool is_late = carry->is_stale;
     if (carry->result < 0) {
         try_later(shard, strerror(-carry->result));
-    } else {
+    } else if (!looks_again(shard)) {
         write_thing(shard);
     }
     if (is_late) shard_drain(shard);
@@ -173,7 +226,7 @@ static void end_reads(struct shard *shard) {
     } else if (carry->item.chain < carry->item.bodies_count) {
         begin_chain(carry, carry->item.chain);
         follow_chain(shard);
-    } else {
+    } else if (!looks_again(shard)) {
         write_thing(shard);
     }
 }
@@ -184,7 +237,12 @@ static void on_body(void *context, int result, struct slice bytes) {
     struct shard_carry *carry = &shard->carry;
     struct slice place = carry->bodies[read->index];
     if (result == 0 && bytes.count != place.count) result = -EBADMSG;
-    if (result < 0 && carry->result == 0) carry->result = result;
+    if (result == -EBADMSG) {
+        carry->bodies[read->index] = body_given_up();
+        carry->damaged_count++;
+    } else if (result < 0 && carry->result == 0) {
+        carry->result = result;
+    }
     if (result == 0 && bytes.count > 0) {
         size_t offset = (size_t)(place.bytes - carry->bytes.bytes);
         memcpy(carry->bytes.bytes + offset, bytes.bytes, bytes.count);
@@ -217,6 +275,7 @@ static bool make_places(struct shard *shard) {
 static void begin_thing(struct shard *shard) {
     struct shard_carry *carry = &shard->carry;
     carry->result = 0;
+    carry->damaged_count = 0;
     carry->is_stale = false;
     if (!make_places(shard)) {
         try_later(shard, "out of memory");
@@ -227,6 +286,11 @@ static void begin_thing(struct shard *shard) {
     carry->is_beginning = true; /* bodies at hand are given inside these calls */
     for (uint32_t i = 0; i < carry->item.bodies_count; i++) {
         carry->reads[i] = (struct carry_read){shard, i};
+        if (body_ref_is_given_up(carry->item.bodies[i])) { /* long ago, and said then */
+            carry->bodies[i] = body_given_up();
+            carry->reads_left--;
+            continue;
+        }
         journal_read_body(shard->journal, carry->item.bodies[i], on_body, &carry->reads[i]);
     }
     carry->is_beginning = false;

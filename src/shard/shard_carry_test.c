@@ -149,6 +149,70 @@ TEST(carrying_waits_when_there_is_no_room) {
     kit_close(kit);
 }
 
+static void read_damaged(void *context, int result, struct slice bytes) {
+    EXPECT_INT(result, -EBADMSG);
+    EXPECT_INT(bytes.count, 0);
+    *(bool *)context = true;
+}
+
+static void damage(struct shard_kit *kit, struct body_ref ref) {
+    struct disk_file *file;
+    uint64_t segment_bytes = 4u * 1024 * 1024;
+    char name[40];
+    char byte;
+    (void)snprintf(name, sizeof name, "%016llx.segment",
+                   (unsigned long long)(ref.position / segment_bytes));
+    EXPECT_INT(disk_find(kit->machine->disk, name, false, &file), 0);
+    uint64_t offset = ref.position % segment_bytes + ref.count / 2;
+    EXPECT_INT(disk_read(file, offset, &byte, 1), 1);
+    byte ^= 4;
+    EXPECT_INT(disk_write(file, offset, &byte, 1), 0);
+}
+
+/* A body that is damaged on the disk does not stop the others: its message is written again without
+ * it, is never given other bytes, and is the same after a replay. */
+TEST(carrying_goes_on_without_a_damaged_body) {
+    struct shard_kit *kit = open_with_messages(20);
+    uint64_t below = kit_appended(kit) + 1;
+    EXPECT(kit_receive(kit, "a", 0, 1) != NULL);
+    kit_commit(kit);
+    struct body_ref ref = kit->answers[0].message.body;
+    damage(kit, ref);
+    kit_want_carry(kit, below, 1000);
+    kit_commit(kit);
+    for (uint32_t i = 0; i < 4; i++) { /* three pauses, and then who has a ref may still read */
+        EXPECT_INT(kit->between.trimmed, 0);
+        machine_pass_ms(kit->machine, 501);
+        kit_commit(kit);
+    }
+    EXPECT_INT(kit->between.trimmed, below);
+    struct queue_view view = kit_view(kit, "a");
+    EXPECT_INT(view.visible_count + view.in_flight_count, 20);
+    expect_same_after_replay(kit);
+    struct peek_message peeked[20];
+    EXPECT_INT(broker_peek(shard_broker(kit->shard), SLICE("a"), peeked, 20), 20);
+    uint32_t given_up_count = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        bool is_read = false;
+        bool is_given_up = body_ref_is_given_up(peeked[i].message.body);
+        if (is_given_up) given_up_count++;
+        EXPECT_INT(is_given_up, peeked[i].in_flight);
+        shard_read_body(kit->shard, peeked[i].message.body, is_given_up ? read_damaged : read_ok,
+                        &is_read);
+        EXPECT(is_read);
+    }
+    EXPECT_INT(given_up_count, 1);
+    /* And again: what was given up is not looked for any more. */
+    below = kit_appended(kit) + 1;
+    kit_want_carry(kit, below, 1000);
+    kit_commit(kit);
+    machine_pass_ms(kit->machine, 501);
+    kit_commit(kit);
+    EXPECT_INT(kit->between.trimmed, below);
+    expect_same_after_replay(kit);
+    kit_close(kit);
+}
+
 /* Reads that are under way when the shard is closed end there. */
 TEST(closing_while_a_body_is_read) {
     struct shard_kit *kit = open_with_messages(5);

@@ -210,6 +210,10 @@ struct shard_carry {
     struct broker_carry item;
     uint32_t reads_left;
     int result;
+    uint32_t damaged_count; /* bodies of the item */
+    uint32_t looks_count;   /* at the damaged bodies of the thing last met with some */
+    uint32_t damaged_kind;
+    struct broker_ref damaged_thing;
     struct buffer bytes; /* the bodies, one after the other */
     struct carry_read reads[BROKER_CARRY_BODIES_MAX];
     struct slice bodies[BROKER_CARRY_BODIES_MAX];

@@ -2,7 +2,7 @@
 /* file_house.h -- the insides of the file house, shared by the .c files of this folder only.
  *
  * The steps, one file each:
- *   journal_file_open      the folder, its lock, its format, its segments
+ *   journal_file_open      the folder, its lock, its format (file_format.h), its segments
  *   journal_file_segment   the table of segments
  *   journal_file_replay    the records in order, up to the end of the log
  *   journal_file_scan      is that end a torn tail or damage?
@@ -21,6 +21,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "journal/file/file_format.h"
 #include "journal/file/file_layout.h"
 #include "journal/file/journal_file.h"
 #include "journal/journal_house.h"
@@ -47,9 +48,8 @@ _Static_assert(FILE_RECORD_BYTES_MAX + FILE_FRAME_BYTES_MAX + FILE_BATCH_HEADER_
                "the largest record fits an empty segment");
 
 #define FILE_NAME_PREPARED "prepared.tmp" /* a segment that is being written ahead */
-#define FILE_NAME_FORMAT "format"
-#define FILE_NAME_FORMAT_NEW "format.tmp"
 #define FILE_NAME_LOCK "lock"
+#define FILE_NAME_DAMAGED "damaged" /* what a segment's name ends with that is kept aside */
 
 struct file_segment {
     struct env_file *file;
@@ -60,6 +60,7 @@ struct file_segment {
     uint32_t reach_slot;  /* that was written last */
     uint32_t reads_count; /* under way: it must stay */
     bool header_valid;    /* false only from open to start */
+    bool is_damaged;      /* a body in it was not what its record says: the file is kept */
 };
 
 /* A batch that is being filled, waits, or is being written. */
@@ -189,7 +190,7 @@ static inline const struct file_journal *file_journal_const(const struct journal
 }
 
 /* journal_file_open.c */
-int file_format_write(struct file_journal *journal); /* with the number of this version */
+int file_write_format(struct file_journal *journal); /* with the number of this version */
 
 /* journal_file_segment.c */
 /* A fresh segment in one blocking go, named, synced, at the end of the table. */
@@ -202,7 +203,7 @@ int file_segment_add(struct file_journal *journal, struct file_segment *segment)
 void file_segment_close(struct file_journal *journal, struct file_segment *segment);
 /* Out of the table; the file is then the caller's. */
 struct file_segment *file_segment_take(struct file_journal *journal, uint32_t index);
-/* Takes it out of the table, closes and unlinks it. */
+/* Takes it out of the table, closes and unlinks it; a damaged one is renamed instead. */
 int file_segment_unlink(struct file_journal *journal, uint32_t index);
 
 /* journal_file_replay.c */

@@ -167,3 +167,17 @@ void file_frame_body(const struct file_frame *frame, uint32_t index, struct body
     const char *at = frame->bodies.bytes + (size_t)index * FILE_FRAME_BODY_BYTES;
     *out = (struct body_ref){.count = decode_u32_at(at), .checksum = decode_u64_at(at + 4)};
 }
+
+bool file_frame_body_is_given_up(const struct file_frame *frame, uint32_t index) {
+    CHECK(index < frame->bodies_count);
+    return decode_u64_at(frame->bodies.bytes + (size_t)index * FILE_FRAME_BODY_BYTES + 4) == 0;
+}
+
+uint64_t file_frame_ref(const struct file_frame *frame, uint32_t index, uint64_t position,
+                        struct body_ref *out) {
+    file_frame_body(frame, index, out);
+    uint64_t next = position + out->count;
+    if (file_frame_body_is_given_up(frame, index)) *out = body_ref_of(body_given_up(), position);
+    out->position = position;
+    return next;
+}

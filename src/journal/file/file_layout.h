@@ -12,6 +12,8 @@
  * Bodies stand first: the place of a body is then known when it is appended, and that of the
  * n-th body follows from the sizes of those before. A position is number * segment_bytes + offset.
  *
+ * A body with the checksum 0 is given up (body_ref.h), whatever bytes lie in its place.
+ *
  * Every checksum but a body's is seeded with a random number of the folder, which nobody outside
  * knows: bytes that a client sent can never pass for a batch.
  */
@@ -90,6 +92,11 @@ uint64_t file_batch_bytes(uint64_t bodies_bytes, uint64_t records_bytes);
 
 /* Takes the next record from *records. False at the end or where the rest is no record. */
 bool file_frame_next(struct slice *records, struct file_frame *out);
+/* Without its position; count: the bytes that it takes in the batch. */
 void file_frame_body(const struct file_frame *frame, uint32_t index, struct body_ref *out);
+bool file_frame_body_is_given_up(const struct file_frame *frame, uint32_t index);
+/* The ref of the body that lies there, given up or not. Gives the position of the next one. */
+uint64_t file_frame_ref(const struct file_frame *frame, uint32_t index, uint64_t position,
+                        struct body_ref *out);
 
 #endif

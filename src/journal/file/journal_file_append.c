@@ -6,7 +6,6 @@
  * bodies' positions follow, is fixed when its first record enters.
  */
 #include "base/codec.h"
-#include "base/hash.h"
 #include "journal/file/file_house.h"
 
 #include <errno.h>
@@ -147,8 +146,7 @@ int file_reserve(struct journal *base, enum journal_purpose purpose, size_t byte
 static void refer_to_nothing(const struct slice *bodies, uint32_t bodies_count,
                              struct body_ref *refs) {
     for (uint32_t i = 0; i < bodies_count; i++) {
-        refs[i] = (struct body_ref){
-            .position = 1, .checksum = hash64(bodies[i]), .count = (uint32_t)bodies[i].count};
+        refs[i] = body_ref_of(bodies[i], 1);
     }
 }
 
@@ -158,9 +156,7 @@ static void copy_bodies(struct file_journal *journal, const struct slice *bodies
     uint64_t position = batch->number * journal->segment_bytes + batch->offset +
                         FILE_BATCH_HEADER_BYTES + batch->bodies.count;
     for (uint32_t i = 0; i < bodies_count; i++) {
-        refs[i] = (struct body_ref){.position = position,
-                                    .checksum = hash64(bodies[i]),
-                                    .count = (uint32_t)bodies[i].count};
+        refs[i] = body_ref_of(bodies[i], position);
         position += bodies[i].count;
         buffer_append(&batch->bodies, bodies[i]);
         encode_u32(&batch->records, refs[i].count);

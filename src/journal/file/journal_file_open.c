@@ -9,16 +9,12 @@
  * In a new folder the first segment is made before `format`: a folder with a format and without a
  * segment has lost something, one without a format has not been begun.
  */
-#include "base/hash.h"
 #include "journal/file/file_house.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FORMAT_BYTES_MAX 512u
 
 static int no_start_yet(const char *what, int rc, const struct file_journal *journal) {
     log_printf(journal->log, LOG_ERROR, "journal: %s: %s; takt does not start", what,
@@ -26,90 +22,30 @@ static int no_start_yet(const char *what, int rc, const struct file_journal *jou
     return rc;
 }
 
-/* The value of `name` in lines of "name value". */
-static struct slice format_value(struct slice text, struct slice name) {
-    struct slice line;
-    while (text.count > 0) {
-        slice_cut(text, '\n', &line, &text);
-        struct slice key;
-        struct slice value;
-        if (slice_cut(line, ' ', &key, &value) && slice_equal(key, name)) return value;
-    }
-    return SLICE_EMPTY;
-}
-
-static bool hex_to_u64(struct slice text, uint64_t *out) {
-    uint8_t bytes[8];
-    if (!hex_read(text, bytes, sizeof bytes)) return false;
-    *out = 0;
-    for (size_t i = 0; i < sizeof bytes; i++) *out = *out << 8 | bytes[i];
-    return true;
-}
-
-static int format_parse(struct file_journal *journal, struct slice text) {
-    uint64_t format = 0;
-    if (!slice_to_u64(format_value(text, SLICE("takt-journal")), UINT32_MAX, &format)) {
-        log_printf(journal->log, LOG_ERROR,
-                   "journal: the file `format` is not takt's; takt does not start");
-        return -EBADMSG;
-    }
-    if (format > FILE_FORMAT) {
+/* -ENOENT: the folder has none yet. */
+static int read_format(struct file_journal *journal) {
+    struct file_format format = {0};
+    int rc = file_format_read(journal->env, journal->directory, &format);
+    if (rc == -EPROTONOSUPPORT) {
         log_printf(journal->log, LOG_ERROR,
                    "journal: the folder was written by a newer takt (format %" PRIu64
                    ", this one reads up to %u); takt does not start",
-                   format, FILE_FORMAT);
-        return -EPROTONOSUPPORT;
+                   format.number, FILE_FORMAT);
+    } else if (rc == -EBADMSG) {
+        log_printf(journal->log, LOG_ERROR,
+                   "journal: the file `format` is damaged; takt does not start");
     }
-    journal->format = (uint32_t)format;
-    uint64_t check;
-    struct slice value = format_value(text, SLICE("check"));
-    bool valid = hex_to_u64(value, &check) && value.bytes - text.bytes > 6;
-    if (valid) {
-        struct slice checked = slice_from(text.bytes, (size_t)(value.bytes - text.bytes) - 6);
-        valid = hash64(checked) == check;
-    }
-    valid = valid && hex_to_u64(format_value(text, SLICE("seed")), &journal->seed) &&
-            slice_to_u64(format_value(text, SLICE("segment_bytes")), FILE_SEGMENT_BYTES_MAX,
-                         &journal->segment_bytes) &&
-            journal->segment_bytes >= FILE_SEGMENT_BYTES_MIN;
-    if (valid) return 0;
-    log_printf(journal->log, LOG_ERROR,
-               "journal: the file `format` is damaged; takt does not start");
-    return -EBADMSG;
+    if (rc < 0) return rc;
+    journal->format = (uint32_t)format.number;
+    journal->seed = format.seed;
+    journal->segment_bytes = format.segment_bytes;
+    return 0;
 }
 
-static int format_read(struct file_journal *journal) {
-    struct env_file *file = NULL;
-    int rc =
-        journal->env->ops->open(journal->env, journal->directory, FILE_NAME_FORMAT, false, &file);
-    if (rc < 0) return rc;
-    char text[FORMAT_BYTES_MAX];
-    int64_t count = journal->env->ops->read(journal->env, file, 0, text, sizeof text);
-    journal->env->ops->close(journal->env, file);
-    if (count < 0) return (int)count;
-    return format_parse(journal, slice_from(text, (size_t)count));
-}
-
-int file_format_write(struct file_journal *journal) {
-    const struct env_ops *ops = journal->env->ops;
-    char text[FORMAT_BYTES_MAX];
-    int count = snprintf(text, sizeof text,
-                         "takt-journal %u\nsegment_bytes %" PRIu64 "\nseed %016" PRIx64 "\n",
-                         FILE_FORMAT, journal->segment_bytes, journal->seed);
-    CHECK(count > 0 && (size_t)count < sizeof text);
-    uint64_t check = hash64(slice_from(text, (size_t)count));
-    count += snprintf(text + count, sizeof text - (size_t)count, "check %016" PRIx64 "\n", check);
-    CHECK((size_t)count < sizeof text);
-
-    struct env_file *file = NULL;
-    int rc = ops->open(journal->env, journal->directory, FILE_NAME_FORMAT_NEW, true, &file);
-    if (rc < 0) return rc;
-    rc = ops->write(journal->env, file, 0, text, (size_t)count);
-    if (rc == 0) rc = ops->sync(journal->env, file);
-    ops->close(journal->env, file);
-    if (rc < 0) return rc;
-    rc = ops->rename(journal->env, journal->directory, FILE_NAME_FORMAT_NEW, FILE_NAME_FORMAT);
-    if (rc == 0) rc = ops->sync_directory(journal->env, journal->directory);
+int file_write_format(struct file_journal *journal) {
+    struct file_format format = {
+        .number = FILE_FORMAT, .segment_bytes = journal->segment_bytes, .seed = journal->seed};
+    int rc = file_format_write(journal->env, journal->directory, &format);
     if (rc == 0) journal->format = FILE_FORMAT;
     return rc;
 }
@@ -251,7 +187,7 @@ static int begin_folder(struct file_journal *journal, const struct numbers *numb
     uint64_t capacity = FILE_SEGMENT_BYTES_FIRST;
     int rc = file_segment_create(journal, 1, capacity);
     if (rc < 0) return no_start_yet("cannot make the first segment", rc, journal);
-    rc = file_format_write(journal);
+    rc = file_write_format(journal);
     return rc < 0 ? no_start_yet("cannot write the file `format`", rc, journal) : 0;
 }
 
@@ -274,7 +210,7 @@ static int open_log(struct file_journal *journal) {
     if (numbers.count > 1) {
         qsort(numbers.list, numbers.count, sizeof numbers.list[0], compare_numbers);
     }
-    rc = format_read(journal);
+    rc = read_format(journal);
     if (rc == -ENOENT) {
         rc = begin_folder(journal, &numbers);
     } else if (rc == 0 && numbers.count == 0) {

@@ -169,7 +169,8 @@ static void remove_old(struct file_journal *journal) {
             stop_trimming(journal, rc);
             return;
         }
-        bool is_whole = journal->segments[0]->capacity == journal->segment_bytes;
+        bool is_whole = journal->segments[0]->capacity == journal->segment_bytes &&
+                        !journal->segments[0]->is_damaged;
         if (is_whole && ahead_count(journal) < AHEAD_RECYCLED) {
             recycle(journal);
             continue;

@@ -2,21 +2,19 @@
 /* journal_file_read.c -- a body comes from a batch in memory, from the page cache, or from the disk.
  * Its checksum is verified each time.
  */
-#include "base/hash.h"
 #include "journal/file/file_house.h"
 
 #include <errno.h>
 #include <string.h>
 
-static bool is_right(struct body_ref ref, struct slice bytes) {
-    return bytes.count == ref.count && hash64(bytes) == ref.checksum;
-}
-
-/* True: done has run. */
-static bool answer(struct body_ref ref, struct slice bytes, journal_body_fn *done, void *context) {
-    if (is_right(ref, bytes)) {
+/* True: done has run. segment: what was read, NULL if it was memory. A damaged file is evidence from
+ * now on, and nothing will be written over it. */
+static bool answer(struct file_segment *segment, struct body_ref ref, struct slice bytes,
+                   journal_body_fn *done, void *context) {
+    if (body_ref_fits(ref, bytes)) {
         done(context, 0, bytes);
     } else {
+        if (segment != NULL) segment->is_damaged = true;
         done(context, -EBADMSG, SLICE_EMPTY);
     }
     return true;
@@ -51,15 +49,17 @@ static void free_bytes(struct file_journal *journal, char *bytes) {
 static void end_read(void *context, int64_t result) {
     struct file_read *read = context;
     struct file_journal *journal = read->journal;
+    struct file_segment *segment = read->segment;
     journal_body_fn *done = read->done; /* NULL: cancelled */
-    read->segment->reads_count--;
     list_remove(&read->link);
-    if (!journal->closed) file_prepare(journal); /* the segment may have waited for this */
     if (done != NULL && result < 0) {
         done(read->context, (int)result, SLICE_EMPTY);
     } else if (done != NULL) {
-        (void)answer(read->ref, slice_from(read->bytes, (size_t)result), done, read->context);
+        (void)answer(segment, read->ref, slice_from(read->bytes, (size_t)result), done,
+                     read->context);
     }
+    segment->reads_count--; /* the segment may have waited for this */
+    if (!journal->closed) file_prepare(journal);
     free_bytes(journal, read->bytes);
     env_free(journal->env, read);
     file_hold_drop(journal); /* last: done may have closed the journal */
@@ -83,10 +83,10 @@ static bool read_later(struct file_journal *journal, struct file_segment *segmen
 }
 
 /* The bytes are the caller's to free. done may close the journal, which outlives it by a hold. */
-static bool answer_with(struct file_journal *journal, struct body_ref ref, char *bytes,
-                        journal_body_fn *done, void *context) {
+static bool answer_with(struct file_journal *journal, struct file_segment *segment,
+                        struct body_ref ref, char *bytes, journal_body_fn *done, void *context) {
     journal->holds_count++;
-    (void)answer(ref, slice_from(bytes, ref.count), done, context);
+    (void)answer(segment, ref, slice_from(bytes, ref.count), done, context);
     free_bytes(journal, bytes);
     file_hold_drop(journal);
     return true;
@@ -101,16 +101,17 @@ bool file_read_body(struct journal *base, struct body_ref ref, journal_body_fn *
                     void *context) {
     struct file_journal *journal = file_journal_from(base);
     if (journal->closed) return fail_with(-ECANCELED, done, context);
-    if (ref.count == 0) return answer(ref, SLICE_EMPTY, done, context);
+    if (body_ref_is_given_up(ref)) return fail_with(-EBADMSG, done, context);
+    if (ref.count == 0) return answer(NULL, ref, SLICE_EMPTY, done, context);
     if (ref.count > JOURNAL_BODIES_BYTES_MAX) return fail_with(-EBADMSG, done, context);
     struct slice bytes;
-    if (find_in_sealed(journal, ref, &bytes)) return answer(ref, bytes, done, context);
+    if (find_in_sealed(journal, ref, &bytes)) return answer(NULL, ref, bytes, done, context);
 
     char *room = allocator_resize_array(&journal->env->allocator, NULL, ref.count, 1);
     if (room == NULL) return fail_with(-ENOMEM, done, context);
     if (holds(journal, journal->filling, ref, &bytes)) {
         memcpy(room, bytes.bytes, ref.count); /* done may append, and this memory may then move */
-        return answer_with(journal, ref, room, done, context);
+        return answer_with(journal, NULL, ref, room, done, context);
     }
     struct file_segment *segment =
         file_segment_find(journal, ref.position / journal->segment_bytes);
@@ -121,7 +122,9 @@ bool file_read_body(struct journal *base, struct body_ref ref, journal_body_fn *
     uint64_t offset = ref.position % journal->segment_bytes;
     int64_t got =
         journal->env->ops->read_cached(journal->env, segment->file, offset, room, ref.count);
-    if (got == (int64_t)ref.count) return answer_with(journal, ref, room, done, context);
+    if (got == (int64_t)ref.count) {
+        return answer_with(journal, segment, ref, room, done, context);
+    }
 
     /* It is not there, or only in part, or there is no such call here. */
     struct file_read wanted = {.journal = journal,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* journal_file_segment.c -- the table of segments: by number, without a gap, the oldest first. */
+#include "journal/file/file_folder.h"
 #include "journal/file/file_house.h"
 
 #include <errno.h>
@@ -55,7 +56,16 @@ int file_segment_unlink(struct file_journal *journal, uint32_t index) {
     const struct env_ops *ops = journal->env->ops;
     char name[FILE_NAME_BYTES];
     file_name_write(journal->segments[index]->number, name);
-    int rc = ops->unlink(journal->env, journal->directory, name);
+    int rc;
+    if (journal->segments[index]->is_damaged) {
+        rc = file_keep_aside(journal->env, journal->directory, journal->segments[index]->number);
+        log_printf(journal->log, LOG_WARNING,
+                   "journal: %s is needed no more, but there is damage in it: it is kept as "
+                   "%.16s." FILE_NAME_DAMAGED,
+                   name, name);
+    } else {
+        rc = ops->unlink(journal->env, journal->directory, name);
+    }
     if (rc < 0) return rc; /* it is still there, so it stays in the table */
     file_segment_close(journal, file_segment_take(journal, index));
     return ops->sync_directory(journal->env, journal->directory);

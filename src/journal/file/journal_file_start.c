@@ -161,7 +161,7 @@ int file_write_mark(struct file_journal *journal, bool sync) {
 
 static int take_over(struct file_journal *journal) {
     /* A takt that knows only the format before must not write into it any more. */
-    int rc = journal->format < FILE_FORMAT ? file_format_write(journal) : 0;
+    int rc = journal->format < FILE_FORMAT ? file_write_format(journal) : 0;
     if (rc < 0) return rc;
     rc = remove_leftovers(journal);
     if (rc < 0) return rc;
