@@ -40,8 +40,7 @@ bench:
 
 sim: # a minute of new seeds: crashes, failing disks, clients; every promise is checked
 	@tools/packages check run
-	@$(BUILD) build
-	@build/takt-sim run 60
+	@sim/run 60
 
 sim-faults: # each mistake of sim/faults.h, made on purpose, must be found
 	@tools/packages check run
