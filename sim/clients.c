@@ -53,14 +53,15 @@ static void on_body(void *context, int result, struct slice bytes) {
     if (result == -ECANCELED || sim->has_failed) return;
     if (result < 0 && may_fail && result != -ENOENT) return;
     if (result < 0) report_fail(sim->report, "a body cannot be read: %s", strerror(-result));
-    REPORT_EXPECT(sim->report, bytes.count == read->count && hash64(bytes) == read->checksum);
+    REPORT_EXPECT(sim->report,
+                  bytes.count == read->count && body_checksum32(bytes) == read->checksum32);
 }
 
 static void read_body(struct sim *sim, struct body_ref ref) {
     for (uint32_t i = 0; i < SIM_REQUESTS_MAX; i++) {
         struct sim_read *read = &sim->reads[i];
         if (read->is_used) continue;
-        *read = (struct sim_read){sim, true, ref.checksum, ref.count};
+        *read = (struct sim_read){sim, true, ref.checksum32, ref.count};
         shard_read_body(sim->shard, ref, on_body, read);
         return;
     }

@@ -75,7 +75,7 @@ struct sim_given { /* a message was given out by a decision … */
 struct sim_read { /* a client reads a body */
     struct sim *sim;
     bool is_used;
-    uint64_t checksum;
+    uint32_t checksum32;
     uint32_t count;
 };
 

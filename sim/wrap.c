@@ -67,9 +67,9 @@ static void tamper_stranger(struct sim *sim, struct tampered *tampered) {
     struct command_complete *complete = &tampered->command.complete;
     const struct message *message = thing_find(broker, THING_MESSAGE, complete->message);
     if (message == NULL || message->place != PLACE_LEASED) return;
-    const struct session *session = session_at(broker, piece_at(broker, message->piece)->session);
-    complete->session =
-        (struct broker_ref){session->thing.number, piece_at(broker, message->piece)->session};
+    uint32_t piece = message_aside(broker, message, THING_PIECE);
+    uint32_t session = piece_at(broker, piece)->session;
+    complete->session = (struct broker_ref){session_at(broker, session)->thing.number, session};
 }
 
 static void tamper_line(struct sim *sim, struct tampered *tampered) {
@@ -160,7 +160,9 @@ static void tamper_received(struct sim *sim, struct broker *broker) {
         struct message *message =
             thing_find(broker, THING_MESSAGE, answer->receive.messages[i].message);
         if (message == NULL || message->place != PLACE_IN_FLIGHT) continue;
-        if (sim->machine->fault == FAULT_NONCE_REUSED) message->nonce--;
+        if (sim->machine->fault == FAULT_NONCE_REUSED) {
+            message_timing_make(broker, answer->receive.messages[i].message.slot)->nonce--;
+        }
         if (sim->machine->fault != FAULT_LEASE_FORGOTTEN || sim_below(sim, 8) != 0) continue;
         const struct queue *queue = message_queue(broker, message);
         message_to_visible(broker, answer->receive.messages[i].message.slot,

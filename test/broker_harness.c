@@ -89,7 +89,7 @@ static struct harness_entry *append(struct harness *harness, const struct broker
     for (uint32_t i = 0; i < made->bodies_count; i++) {
         entry->bodies[i] = copy(harness, made->bodies[i]);
         entry->refs[i] = (struct body_ref){.position = harness->next_position++,
-                                           .checksum = hash64(made->bodies[i]),
+                                           .checksum32 = body_checksum32(made->bodies[i]),
                                            .count = (uint32_t)made->bodies[i].count};
     }
     return entry;
@@ -117,7 +117,7 @@ struct slice harness_body(struct harness *harness, struct body_ref ref) {
             uint64_t index = ref.position - entry->refs[0].position;
             struct slice body = slice_from(entry->bodies[index], entry->refs[index].count);
             EXPECT_INT(body.count, ref.count);
-            EXPECT(hash64(body) == ref.checksum);
+            EXPECT(body_checksum32(body) == ref.checksum32);
             return body;
         }
     }

@@ -13,16 +13,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* position 0 means "no body" (count is then 0): no body ever lies at position 0. */
+/* position 0 means "no body" (count is then 0): no body ever lies at position 0.
+ *
+ * There are millions of these in memory, so only half of the checksum that is on disk is kept: one
+ * damaged body in four thousand million is not seen when it is read. */
 struct body_ref {
-    uint64_t position; /* the journal's own, opaque to everybody else; grows with the LSN */
-    uint64_t checksum; /* XXH3, 64 bits, of the bytes */
-    uint32_t count;    /* bytes */
+    uint64_t position;   /* the journal's own, opaque to everybody else; grows with the LSN */
+    uint32_t checksum32; /* the lower half of XXH3, 64 bits, of the bytes */
+    uint32_t count;      /* bytes */
 };
+_Static_assert(sizeof(struct body_ref) == 16, "docs/limits.md counts with this");
 
 bool body_ref_is_given_up(struct body_ref ref);
 /* Do these bytes stand for the ref's body? Never for one that is given up. */
 bool body_ref_fits(struct body_ref ref, struct slice bytes);
+/* What stands on disk for a body; of one that is given up: 0. */
+uint64_t body_checksum(struct slice body);
+/* Its lower half. */
+uint32_t body_checksum32(struct slice body);
 /* The ref of a body that lies there. */
 struct body_ref body_ref_of(struct slice body, uint64_t position);
 

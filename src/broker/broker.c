@@ -17,6 +17,8 @@
 #define SESSIONS_MAX 100000u
 #define SLOTS_MAX (1u << HANDLE_SLOT_BITS)
 #define RECORD_HEAD_BYTES 43u
+/* Messages that one record makes visible, at most: a step of them, and what it makes itself. */
+#define SHOWN_MAX (2 * BROKER_STEP_MAX)
 /* A decision holds at most what one record's bodies need, and 64 leases. */
 #define ARENA_BYTES_MAX (40u * 1024 * 1024)
 #define RECORD_BYTES_MAX (2u * 1024 * 1024)
@@ -42,6 +44,8 @@ static void open_pools(struct broker *broker, const struct broker_options *optio
         [THING_SESSION] = SESSIONS_MAX,
         [THING_ROLL] = jobs_max,
         [THING_PIECE] = messages_max,
+        /* One a message; a step asks for them without knowing which messages have theirs. */
+        [THING_TIMING] = limit(messages_max + BROKER_STEP_MAX, 0),
     };
     for (int kind = THING_NONE + 1; kind < THING_KINDS_COUNT; kind++) {
         pool_open(&broker->pools[kind], broker->allocator, thing_rows[kind].bytes_count,
@@ -56,6 +60,7 @@ struct broker *broker_open(const struct broker_options *options) {
     broker->allocator = options->allocator;
     broker->names_root = BROKER_NONE;
     open_pools(broker, options);
+    shelf_stock_open(&broker->shelf_stock, broker->allocator);
     broker->queues_by_name = map_open(broker->allocator);
     broker->queues_by_id = map_open(broker->allocator);
     if (broker->queues_by_name == NULL || broker->queues_by_id == NULL || !lines_open(broker) ||
@@ -80,6 +85,7 @@ void broker_close(struct broker *broker) {
         pool_close(&broker->pools[kind]);
     }
     pool_close(&broker->tallies);
+    shelf_stock_close(&broker->shelf_stock);
     heap_close(&broker->deadlines, broker->allocator);
     heap_close(&broker->graves, broker->allocator);
     map_close(broker->queues_by_name);
@@ -109,7 +115,8 @@ void broker_decision_close(struct broker_decision *decision) {
 
 bool broker_reserve(struct broker *broker, const struct command *command) {
     CHECK(command->kind < COMMAND_KINDS_COUNT);
-    return command_rows[command->kind].reserve(broker, command);
+    return command_rows[command->kind].reserve(broker, command) &&
+           shelf_stock_reserve(&broker->shelf_stock, SHOWN_MAX);
 }
 
 size_t broker_record_bytes(const struct command *command) {

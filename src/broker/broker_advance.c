@@ -30,21 +30,16 @@ struct due {
 };
 
 /* The visible ones at the front of the queue whose retention is over. */
-static bool find_expired(struct deciding *deciding, const struct queue *queue, uint32_t max,
+static void find_expired(const struct deciding *deciding, const struct queue *queue, uint32_t max,
                          struct due *due) {
-    struct heap_walk walk;
-    if (!heap_walk_open(&walk, &queue_store(deciding->broker, queue)->visible, &visible_order,
-                        deciding->broker, &deciding->decision->arena, max)) {
-        return false;
-    }
+    struct shelf_walk walk = shelf_walk_open(&queue_store(deciding->broker, queue)->visible, max);
     uint32_t slot;
-    while (heap_walk_next(&walk, &slot)) {
+    while (shelf_walk_next(&walk, &slot)) {
         if (!queue_has_expired(queue, message_at(deciding->broker, slot),
                                retention_now_ms(deciding)))
             break;
         due->expired[due->expired_count++] = slot;
     }
-    return true;
 }
 
 /* The delayed ones and those in flight whose deadline is over. */
@@ -58,7 +53,7 @@ static bool find_shown(struct deciding *deciding, const struct queue *queue, uin
     uint32_t slot;
     while (heap_walk_next(&walk, &slot)) {
         const struct message *message = message_at(deciding->broker, slot);
-        if ((int64_t)message->deadline_ms > deciding->now_ms) break;
+        if (message_deadline_ms(deciding->broker, message) > deciding->now_ms) break;
         if (queue_has_expired(queue, message, retention_now_ms(deciding))) {
             due->expired[due->expired_count++] = slot;
         } else {
@@ -79,10 +74,8 @@ static void write_slots(struct deciding *deciding, const uint32_t *slots, uint32
 static uint32_t decide_queue(struct deciding *deciding, const struct queue *queue, uint32_t max,
                              struct due *due) {
     due->expired_count = due->shown_count = 0;
-    if (!find_shown(deciding, queue, max, due) ||
-        !find_expired(deciding, queue, max - due->shown_count - due->expired_count, due)) {
-        return UINT32_MAX;
-    }
+    if (!find_shown(deciding, queue, max, due)) return UINT32_MAX;
+    find_expired(deciding, queue, max - due->shown_count - due->expired_count, due);
     struct buffer *record = &deciding->decision->record;
     encode_ref(record, queue_ref(queue));
     encode_ref(record, queue_store_ref(queue));
@@ -150,11 +143,10 @@ static bool decide_sweep(struct deciding *deciding) {
     encode_u8(record, has_grave);
     if (!has_grave) return true;
     const struct store *store = store_at(broker, heap_value(&broker->graves, 0));
-    struct heap_walk visible;
+    struct shelf_walk visible = shelf_walk_open(&store->visible, budget);
     struct heap_walk timed;
-    struct arena *arena = &deciding->decision->arena;
-    if (!heap_walk_open(&visible, &store->visible, &visible_order, broker, arena, budget) ||
-        !heap_walk_open(&timed, &store->timed, &timed_order, broker, arena, budget)) {
+    if (!heap_walk_open(&timed, &store->timed, &timed_order, broker, &deciding->decision->arena,
+                        budget)) {
         return false;
     }
     uint64_t visible_number = 0;
@@ -162,12 +154,12 @@ static bool decide_sweep(struct deciding *deciding) {
     int64_t timed_ms = 0;
     uint32_t count = 0;
     uint32_t slot;
-    for (; count < budget && heap_walk_next(&visible, &slot); count++) {
+    for (; count < budget && shelf_walk_next(&visible, &slot); count++) {
         visible_number = message_at(broker, slot)->thing.number;
     }
     for (; count < budget && heap_walk_next(&timed, &slot); count++) {
         timed_number = message_at(broker, slot)->thing.number;
-        timed_ms = (int64_t)message_at(broker, slot)->deadline_ms;
+        timed_ms = message_deadline_ms(broker, message_at(broker, slot));
     }
     encode_ref(record, store_ref(broker, store->slot));
     encode_u64(record, visible_number);
@@ -235,7 +227,7 @@ static void apply_queue_due(struct applying *applying) {
 
 static void sweep_visible(struct broker *broker, struct store *store, uint64_t number) {
     while (store->visible.count > 0) {
-        uint32_t slot = heap_value(&store->visible, 0);
+        uint32_t slot = shelf_first(&store->visible);
         if (message_at(broker, slot)->thing.number > number) return;
         message_free(broker, slot);
     }
@@ -245,7 +237,7 @@ static void sweep_timed(struct broker *broker, struct store *store, int64_t ms, 
     while (store->timed.count > 0) {
         uint32_t slot = heap_value(&store->timed, 0);
         const struct message *message = message_at(broker, slot);
-        int64_t deadline_ms = (int64_t)message->deadline_ms;
+        int64_t deadline_ms = message_deadline_ms(broker, message);
         if (deadline_ms > ms || (deadline_ms == ms && message->thing.number > number)) return;
         message_free(broker, slot);
     }

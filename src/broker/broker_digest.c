@@ -27,7 +27,7 @@ void digest_slice(struct digest *digest, struct slice slice) {
 
 void digest_body_ref(struct digest *digest, struct body_ref ref) {
     digest_u64(digest, ref.position);
-    digest_u64(digest, ref.checksum);
+    digest_u64(digest, ref.checksum32);
     digest_u64(digest, ref.count);
 }
 
@@ -77,6 +77,8 @@ static void check_homes(const struct broker *broker) {
 static void check_members(const struct broker *broker) {
     uint64_t placed = 0;
     uint64_t leased = 0;
+    uint64_t visible = 0;
+    uint64_t timings = 0;
     uint64_t bodies = 0;
     const struct pool *messages = &broker->pools[THING_MESSAGE];
     for (uint32_t slot = pool_next_taken(messages, 0); slot != BROKER_NONE;
@@ -84,9 +86,12 @@ static void check_members(const struct broker *broker) {
         const struct message *message = message_at(broker, slot);
         leased += message->place == PLACE_LEASED;
         placed += message->place != PLACE_LEASED && message->place != PLACE_PART;
+        visible += message->place == PLACE_VISIBLE;
+        timings += message_aside(broker, message, THING_TIMING) != BROKER_NONE;
         bodies += message->body_count;
     }
     uint64_t graved = 0;
+    uint64_t blocks = 0;
     const struct pool *stores = &broker->pools[THING_STORE];
     for (uint32_t slot = pool_next_taken(stores, 0); slot != BROKER_NONE;
          slot = pool_next_taken(stores, slot + 1)) {
@@ -94,9 +99,14 @@ static void check_members(const struct broker *broker) {
         CHECK(store->leased_count <= leased && store_count(store) <= placed);
         leased -= store->leased_count;
         placed -= store_count(store);
+        CHECK(store->visible.count <= visible);
+        visible -= store->visible.count;
+        blocks += shelf_check(&store->visible, message_number, broker);
         if (store_is_grave(store)) graved += store_count(store);
     }
-    CHECK(placed == 0 && leased == 0);
+    CHECK(placed == 0 && leased == 0 && visible == 0);
+    CHECK(timings == broker->pools[THING_TIMING].count);
+    CHECK(blocks == broker->shelf_stock.used_count);
     CHECK(broker->body_bytes >= bodies);
     CHECK(broker->graved_count == graved);
 }

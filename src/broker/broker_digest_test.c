@@ -22,13 +22,6 @@ struct range {
 /* Padding between two neighbours. */
 #define BETWEEN(type, a, b)                                                                        \
     { offsetof(struct type, a) + sizeof((struct type *)0)->a, offsetof(struct type, b) }
-/* Padding of a body_ref. */
-#define BODY_REF_BYTES (offsetof(struct body_ref, count) + sizeof(uint32_t))
-#define REF_END(type, name)                                                                        \
-    {                                                                                              \
-        offsetof(struct type, name) + BODY_REF_BYTES,                                              \
-            offsetof(struct type, name) + sizeof(struct body_ref)                                  \
-    }
 #define LINKS                                                                                      \
     { offsetof(struct thing, home_next), sizeof(struct thing) }
 
@@ -56,24 +49,16 @@ static const struct range queue_derived[] = {
 };
 static const struct range store_derived[] = {LINKS, BETWEEN(store, queue, queue_number),
                                              BETWEEN(store, is_station, slot), FROM(store, slot)};
-static const struct range message_derived[] = {LINKS, FIELD(message, heap_index)};
+static const struct range message_derived[] = {LINKS, FIELD(message, aside)};
 
 static const struct range store_flags[] = {FIELD(store, is_station)};
-static const struct range line_derived[] = {LINKS,
-                                            BETWEEN(line, name_count, keep_jobs_ms),
-                                            FIELD(line, stations),
-                                            BETWEEN(line, stations_count, stations),
-                                            FROM(line, view),
-                                            REF_END(line, file)};
+static const struct range line_derived[] = {
+    LINKS, BETWEEN(line, name_count, keep_jobs_ms), FIELD(line, stations),
+    BETWEEN(line, stations_count, stations), FROM(line, view)};
 static const struct range line_lengths[] = {FIELD(line, name_count), FIELD(line, stations_count)};
 static const struct range job_derived[] = {LINKS,
                                            BETWEEN(job, line, line_number),
                                            BETWEEN(job, once, request_hash),
-                                           REF_END(job, order),
-                                           REF_END(job, result),
-                                           REF_END(job, history),
-                                           REF_END(job, error),
-                                           REF_END(job, early),
                                            BETWEEN(job, key_count, key),
                                            FIELD(job, key),
                                            FIELD(job, tallies_first),
@@ -96,8 +81,8 @@ static const struct range roll_derived[] = {LINKS,
                                             FROM(roll, countings)};
 static const struct range roll_lengths[] = {FIELD(roll, chunks_count), FIELD(roll, targets_count),
                                             FIELD(roll, countings_count)};
-static const struct range piece_derived[] = {BETWEEN(piece, is_dead, queued_ms),
-                                             REF_END(piece, error), FROM(piece, next)};
+static const struct range piece_derived[] = {BETWEEN(piece, is_dead, queued_ms), FROM(piece, next)};
+static const struct range timing_derived[] = {FIELD(timing, heap_index)};
 static const struct range piece_flags[] = {FIELD(piece, is_each), FIELD(piece, is_suspect),
                                            FIELD(piece, is_dead)};
 
@@ -113,6 +98,7 @@ static const struct kind kinds[] = {
     {THING_SESSION, sizeof(struct session), RANGES(session_derived), NULL, 0, NULL, 0},
     {THING_ROLL, sizeof(struct roll), RANGES(roll_derived), NULL, 0, RANGES(roll_lengths)},
     {THING_PIECE, sizeof(struct piece), RANGES(piece_derived), RANGES(piece_flags), NULL, 0},
+    {THING_TIMING, sizeof(struct timing), RANGES(timing_derived), NULL, 0, NULL, 0},
 };
 
 static bool is_in(const struct range *ranges, size_t count, size_t place) {
@@ -141,11 +127,15 @@ static bool is_behind_name(const struct kind *kind, const void *memory, size_t p
 static bool is_free_bit(const struct kind *kind, void *memory, size_t place, int bit) {
     if (is_in(kind->flags, kind->flags_count, place)) return bit != 0;
     if (is_behind_name(kind, memory, place)) return true;
-    if (kind->kind != THING_MESSAGE) return false;
-    struct message before = *(struct message *)memory;
-    struct message after = before;
+    if (kind->kind == THING_MESSAGE) {
+        struct message after = *(struct message *)memory;
+        ((char *)&after)[place] ^= (char)(1 << bit);
+        return after.unused != ((struct message *)memory)->unused;
+    }
+    if (kind->kind != THING_TIMING) return false;
+    struct timing after = *(struct timing *)memory;
     ((char *)&after)[place] ^= (char)(1 << bit);
-    return after.unused != before.unused || after.unused_too != before.unused_too;
+    return after.unused != ((struct timing *)memory)->unused;
 }
 
 static void expect_change(const struct broker *broker, const uint8_t before[16], const char *what,
@@ -243,6 +233,7 @@ TEST(digest_sees_each_field) {
     for (size_t i = 0; i < ARRAY_COUNT(kinds) && kinds[i].kind <= THING_MESSAGE; i++) {
         flip_last(harness.broker, &kinds[i]);
     }
+    flip_last(harness.broker, &kinds[THING_TIMING - 1]);
     harness_close(&harness);
 }
 
@@ -303,7 +294,7 @@ TEST(digest_sees_each_message_and_piece_of_lines) {
         if (message->place != PLACE_LEASED) continue;
         leased_count++;
         flip_all(broker, &kinds[THING_MESSAGE - 1], slot);
-        flip_all(broker, &kinds[THING_PIECE - 1], message->piece);
+        flip_all(broker, &kinds[THING_PIECE - 1], message_aside(broker, message, THING_PIECE));
     }
     EXPECT_INT(leased_count, 1);
     floor_close(&floor);
@@ -325,7 +316,7 @@ static void flip_tally(const struct broker *broker, struct tally *tally) {
     flip_bytes(broker, "tally's first time", &tally->first_ms, sizeof tally->first_ms);
     flip_bytes(broker, "tally's last time", &tally->last_ms, sizeof tally->last_ms);
     flip_bytes(broker, "tally's time of an error", &tally->error_ms, sizeof tally->error_ms);
-    flip_bytes(broker, "tally's error", &tally->error, BODY_REF_BYTES);
+    flip_bytes(broker, "tally's error", &tally->error, sizeof(struct body_ref));
     EXPECT(tally->error.position != 0 && tally->name_count > 0);
     flip_bytes(broker, "tally's name", tally->name, tally->name_count);
     broker_digest(broker, before);
@@ -368,7 +359,7 @@ TEST(digest_sees_what_is_behind_pointers) {
     struct roll *roll = roll_at(broker, pool_next_taken(&broker->pools[THING_ROLL], 0));
     EXPECT(roll->chunks_count > 0 && roll->targets_count > 0 && roll->countings_count > 0);
     for (uint32_t i = roll->chunk; i < roll->chunks_count; i++) {
-        flip_bytes(broker, "roll's chunk", &roll->chunks[i], BODY_REF_BYTES);
+        flip_bytes(broker, "roll's chunk", &roll->chunks[i], sizeof(struct body_ref));
     }
     flip_bytes(broker, "roll's targets", roll->targets,
                roll->targets_count * sizeof roll->targets[0]);

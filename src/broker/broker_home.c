@@ -43,7 +43,7 @@ static void *replay_failed(struct broker *broker, int result) {
 
 void root_count(struct broker *broker, enum thing_kind kind, uint64_t number) {
     struct root *root = pool_find(&broker->pools[THING_ROOT], 0);
-    if (root == NULL || kind == THING_ROOT || kind == THING_PIECE) return;
+    if (root == NULL || kind == THING_ROOT || kind_is_aside(kind)) return;
     if (kind == THING_QUEUE) {
         if (root->next_queue_id <= number) root->next_queue_id = (uint32_t)number + 1;
     } else if (kind == THING_LINE) {

@@ -50,7 +50,7 @@ void piece_decode(struct applying *applying, uint32_t message, struct body_ref e
 void piece_carried(struct broker *broker, uint32_t message, struct body_ref error);
 /* The piece's error body, if any, follows the message's own in its carry. */
 struct body_ref piece_error(const struct broker *broker, uint32_t piece);
-/* Out of its lists and counts, slot free; message->has_piece becomes 0. */
+/* Out of its lists and counts, slot free. */
 void piece_free(struct broker *broker, uint32_t message);
 /* For broker_peek: zero if there is none. */
 void piece_job_id(const struct broker *broker, uint32_t piece, uint8_t out[16]);

@@ -9,24 +9,26 @@
 
 /* ---- orders ----------------------------------------------------------------------------------- */
 
-static bool visible_is_less(const void *context, uint32_t a, uint32_t b) {
-    const struct broker *broker = context;
-    return message_at(broker, a)->thing.number < message_at(broker, b)->thing.number;
+uint64_t message_number(const void *context, uint32_t slot) {
+    return message_at(context, slot)->thing.number;
 }
 
 static bool timed_is_less(const void *context, uint32_t a, uint32_t b) {
     const struct broker *broker = context;
     const struct message *first = message_at(broker, a);
     const struct message *second = message_at(broker, b);
-    if (first->deadline_ms != second->deadline_ms) return first->deadline_ms < second->deadline_ms;
+    int64_t first_ms = message_deadline_ms(broker, first);
+    int64_t second_ms = message_deadline_ms(broker, second);
+    if (first_ms != second_ms) return first_ms < second_ms;
     return first->thing.number < second->thing.number;
 }
 
+/* What is in the heap has a timing. */
 static void set_index(void *context, uint32_t value, uint32_t index) {
-    message_at(context, value)->heap_index = index;
+    uint32_t timing = message_aside(context, message_at(context, value), THING_TIMING);
+    timing_at(context, timing)->heap_index = index;
 }
 
-const struct heap_order visible_order = {visible_is_less, set_index};
 const struct heap_order timed_order = {timed_is_less, set_index};
 
 static bool grave_is_less(const void *context, uint32_t a, uint32_t b) {
@@ -85,15 +87,16 @@ struct store *store_make(struct broker *broker, struct broker_ref ref, struct br
 }
 
 static uint64_t store_bytes(const struct store *store) {
-    return heap_memory_bytes(&store->visible) + heap_memory_bytes(&store->timed);
+    return shelf_memory_bytes(&store->visible) + heap_memory_bytes(&store->timed);
 }
 
 bool store_reserve(struct broker *broker, struct store *store, uint32_t more_count) {
-    uint32_t count = store_count(store) + more_count;
-    if (count <= store->visible.capacity && count <= store->timed.capacity) return true;
+    /* What is timed may become visible at any moment. */
+    uint32_t visible_more = store->timed.count + more_count;
     broker->heap_bytes -= store_bytes(store);
-    bool is_reserved = heap_reserve(&store->visible, broker->allocator, count) &&
-                       heap_reserve(&store->timed, broker->allocator, count);
+    bool is_reserved =
+        shelf_reserve(&store->visible, &broker->shelf_stock, visible_more) &&
+        heap_reserve(&store->timed, broker->allocator, store->timed.count + more_count);
     broker->heap_bytes += store_bytes(store);
     return is_reserved;
 }
@@ -130,7 +133,7 @@ void store_free(struct broker *broker, uint32_t slot) {
     }
     if (store->is_shell) broker->shells_count--;
     broker->heap_bytes -= store_bytes(store);
-    heap_close(&store->visible, broker->allocator);
+    shelf_close(&store->visible, &broker->shelf_stock);
     heap_close(&store->timed, broker->allocator);
     thing_free(broker, THING_STORE, slot);
 }
@@ -142,10 +145,10 @@ int64_t queue_deadline_ms(const struct broker *broker, uint32_t slot) {
     if (store == NULL) return INT64_MAX; /* replay: it will come, and this is called again */
     int64_t when_ms = INT64_MAX;
     if (store->timed.count > 0) {
-        when_ms = (int64_t)message_at(broker, heap_value(&store->timed, 0))->deadline_ms;
+        when_ms = message_deadline_ms(broker, message_at(broker, heap_value(&store->timed, 0)));
     }
     if (store->visible.count > 0) {
-        const struct message *oldest = message_at(broker, heap_value(&store->visible, 0));
+        const struct message *oldest = message_at(broker, shelf_first(&store->visible));
         int64_t end_ms = (int64_t)oldest->sent_ms + queue->retention_ms;
         if (end_ms < broker_hold_until_ms(broker)) end_ms = broker_hold_until_ms(broker);
         if (end_ms < when_ms) when_ms = end_ms;
@@ -171,8 +174,7 @@ static void store_changed(struct broker *broker, struct store *store, int32_t by
     }
     if (by < 0) {
         broker->heap_bytes -= store_bytes(store);
-        heap_shrink(&store->visible, broker->allocator, store_count(store));
-        heap_shrink(&store->timed, broker->allocator, store_count(store));
+        heap_shrink(&store->timed, broker->allocator, store->timed.count);
         broker->heap_bytes += store_bytes(store);
     }
     if (store_queue(broker, store) != NULL) queue_update_deadline(broker, store->queue);
@@ -186,7 +188,6 @@ struct message *message_make(struct broker *broker, struct broker_ref ref, uint6
     if (message == NULL) return NULL;
     message->sent_ms = (uint64_t)sent_ms & MESSAGE_TIME_MASK;
     message->store = BROKER_NONE;
-    message->heap_index = BROKER_NONE;
     message_set_body(broker, message, body);
     return message;
 }
@@ -206,14 +207,16 @@ void message_unplace(struct broker *broker, uint32_t slot) {
         return;
     }
     if (place == PLACE_VISIBLE) {
-        heap_remove(&store->visible, &visible_order, broker, message->heap_index);
+        shelf_remove(&store->visible, &broker->shelf_stock, message_number, broker, slot);
     } else {
-        heap_remove(&store->timed, &timed_order, broker, message->heap_index);
+        struct timing *timing = message_timing_make(broker, slot); /* it has one */
+        heap_remove(&store->timed, &timed_order, broker, timing->heap_index);
         uint32_t *count = place == PLACE_DELAYED ? &store->delayed_count : &store->in_flight_count;
         CHECK(*count > 0);
         (*count)--;
-        message->deadline_ms = 0;
-        message->granted_ms = 0;
+        timing->deadline_ms = 0;
+        timing->granted_ms = 0;
+        message_settle_timing(broker, slot);
     }
     store_changed(broker, store, -1);
 }
@@ -221,7 +224,9 @@ void message_unplace(struct broker *broker, uint32_t slot) {
 /* Out of where it was, and room where it goes: replay has not reserved any. */
 static bool place_begins(struct broker *broker, uint32_t slot, struct store *store) {
     message_unplace(broker, slot);
-    if (!broker->is_replaying || store_reserve(broker, store, 1)) return true;
+    if (!broker->is_replaying) return true;
+    if (store_reserve(broker, store, 1) && shelf_stock_reserve(&broker->shelf_stock, 1))
+        return true;
     broker->replay_result = -ENOMEM;
     return false;
 }
@@ -231,7 +236,7 @@ void message_to_visible(struct broker *broker, uint32_t slot, struct store *stor
     struct message *message = message_at(broker, slot);
     message->place = PLACE_VISIBLE;
     message->store = store->slot;
-    heap_push(&store->visible, &visible_order, broker, slot);
+    shelf_insert(&store->visible, &broker->shelf_stock, message_number, broker, slot);
     store_changed(broker, store, 1);
     const struct queue *queue = store_queue(broker, store);
     if (queue != NULL && queue->kind == QUEUE_STATION) station_got_visible(broker, queue);
@@ -244,9 +249,11 @@ void message_to_timed(struct broker *broker, uint32_t slot, struct store *store,
                       int64_t deadline_ms) {
     CHECK(place == PLACE_DELAYED || place == PLACE_IN_FLIGHT);
     if (!place_begins(broker, slot, store)) return;
+    struct timing *timing = message_timing_make(broker, slot);
+    if (timing == NULL) return;
     struct message *message = message_at(broker, slot);
     message->place = (uint64_t)place & 0xF;
-    message->deadline_ms = (uint64_t)deadline_ms & MESSAGE_TIME_MASK;
+    timing->deadline_ms = (uint64_t)deadline_ms & MESSAGE_TIME_MASK;
     message->store = store->slot;
     heap_push(&store->timed, &timed_order, broker, slot);
     *(place == PLACE_DELAYED ? &store->delayed_count : &store->in_flight_count) += 1;
@@ -269,8 +276,9 @@ void message_to_part(struct broker *broker, uint32_t slot) {
 
 void message_free(struct broker *broker, uint32_t slot) {
     struct message *message = message_at(broker, slot);
-    CHECK(!message->has_piece);
+    CHECK(!message_has_piece(broker, message));
     message_unplace(broker, slot);
+    message_free_timing(broker, slot);
     broker->body_bytes -= message->body_count;
     thing_free(broker, THING_MESSAGE, slot);
 }
@@ -280,20 +288,25 @@ void message_renumber(struct broker *broker, uint32_t slot, uint64_t number, int
     CHECK(message->place == PLACE_NONE);
     message->thing.number = number;
     message->sent_ms = (uint64_t)sent_ms & MESSAGE_TIME_MASK;
-    message->first_received_ms = 0;
-    message->receive_count = 0;
+    uint32_t aside = message_aside(broker, message, THING_TIMING);
+    if (aside == BROKER_NONE) return;
+    struct timing *timing = timing_at(broker, aside);
+    timing->first_received_ms = 0;
+    timing->receive_count = 0;
+    timing->origin = 0;
+    message_settle_timing(broker, slot);
 }
 
 void message_set_body(struct broker *broker, struct message *message, struct body_ref body) {
     broker->body_bytes -= message->body_count;
     broker->body_bytes += body.count;
     message->body_position = body.position;
-    message->body_checksum = body.checksum;
+    message->body_checksum32 = body.checksum32;
     message->body_count = body.count;
 }
 
 struct body_ref message_body_ref(const struct message *message) {
-    return (struct body_ref){message->body_position, message->body_checksum, message->body_count};
+    return (struct body_ref){message->body_position, message->body_checksum32, message->body_count};
 }
 
 struct broker_ref message_ref(const struct broker *broker, uint32_t slot) {

@@ -35,8 +35,8 @@ static inline bool store_is_grave(const struct store *store) {
 static inline uint32_t store_count(const struct store *store) {
     return store->visible.count + store->timed.count;
 }
-/* The orders of store->visible and store->timed, for heap_walk. context: the broker. */
-extern const struct heap_order visible_order;
+/* The order of store->timed, for heap_walk; and a message's number. context: the broker. */
+shelf_number_fn message_number;
 extern const struct heap_order timed_order;
 
 /* The queue's store. */
@@ -63,13 +63,33 @@ void message_to_timed(struct broker *broker, uint32_t slot, struct store *store,
                       int64_t deadline_ms); /* PLACE_DELAYED, PLACE_IN_FLIGHT */
 void message_to_leased(struct broker *broker, uint32_t slot, struct store *store);
 void message_to_part(struct broker *broker, uint32_t slot);
-/* Unplaces and frees it. Its piece, if it has one, is ended before by the caller
+/* Unplaces and frees it, and its timing. Its piece, if it has one, is ended before by the caller
  * (piece_free, broker_lines.h). */
 void message_free(struct broker *broker, uint32_t slot);
 /* Its number changes (redrive): it must be in PLACE_NONE. The record's apply calls root_count, for a
  * message that is missing too. */
 void message_renumber(struct broker *broker, uint32_t slot, uint64_t number, int64_t sent_ms);
 void message_set_body(struct broker *broker, struct message *message, struct body_ref body);
+
+/* ---- their asides (message_timing.c) ---- */
+
+/* Into the message's chain and out of it; it has none of that kind before, or one. */
+void message_add_aside(struct broker *broker, uint32_t slot, enum thing_kind kind, uint32_t aside);
+void message_remove_aside(struct broker *broker, uint32_t slot, enum thing_kind kind);
+/* Zeros if it has none. */
+const struct timing *message_timing(const struct broker *broker, const struct message *message);
+/* The one it has, or a new one: broker_reserve has called pool_reserve. NULL only during replay, with
+ * broker->replay_result set. It stays at least as long as something in it is not zero. */
+struct timing *message_timing_make(struct broker *broker, uint32_t slot);
+/* It goes if nothing is in it. */
+void message_settle_timing(struct broker *broker, uint32_t slot);
+void message_free_timing(struct broker *broker, uint32_t slot); /* if there is one */
+void message_set_granted(struct broker *broker, uint32_t slot, uint32_t granted_ms);
+void timing_count_receive(struct timing *timing, int64_t now_ms);
+static inline int64_t message_deadline_ms(const struct broker *broker,
+                                          const struct message *message) {
+    return (int64_t)message_timing(broker, message)->deadline_ms;
+}
 
 struct body_ref message_body_ref(const struct message *message);
 struct broker_ref message_ref(const struct broker *broker, uint32_t slot);

@@ -40,7 +40,8 @@ static void name_message(struct broker_owner *owner, const struct broker *broker
     owner->has_message_id = true;
     message_id(broker, message->thing.number, owner->message_id);
     if (queue != NULL) owner->queue = slice_from(queue->name, queue->name_count);
-    if (message->has_piece) name_job(owner, broker, piece_at(broker, message->piece)->job);
+    uint32_t piece = message_aside(broker, message, THING_PIECE);
+    if (piece != BROKER_NONE) name_job(owner, broker, piece_at(broker, piece)->job);
 }
 
 static void name_thing(struct broker_owner *owner, const struct broker *broker,
@@ -58,8 +59,8 @@ static void name_thing(struct broker_owner *owner, const struct broker *broker,
 static bool tell_message(struct telling *telling, uint32_t slot) {
     const struct message *message = message_at(telling->broker, slot);
     if (!tell(telling, "body", message_body_ref(message))) return false;
-    if (!message->has_piece) return true;
-    return tell(telling, "error", piece_error(telling->broker, message->piece));
+    uint32_t piece = message_aside(telling->broker, message, THING_PIECE);
+    return piece == BROKER_NONE || tell(telling, "error", piece_error(telling->broker, piece));
 }
 
 static bool tell_job(struct telling *telling, uint32_t slot) {

@@ -91,23 +91,11 @@ void encode_ref(struct buffer *out, struct broker_ref ref) {
     encode_u32(out, ref.slot);
 }
 
-void encode_body_ref(struct buffer *out, struct body_ref ref) {
-    encode_u64(out, ref.position);
-    encode_u64(out, ref.checksum);
-    encode_u32(out, ref.count);
-}
-
 /* ---- apply ------------------------------------------------------------------------------------ */
 
 struct broker_ref decode_ref(struct decoder *in) {
     uint64_t number = decode_u64(in);
     return (struct broker_ref){number, decode_u32(in)};
-}
-
-struct body_ref decode_body_ref(struct decoder *in) {
-    uint64_t position = decode_u64(in);
-    uint64_t checksum = decode_u64(in);
-    return (struct body_ref){position, checksum, decode_u32(in)};
 }
 
 struct body_ref applying_body(struct applying *applying, uint32_t index) {

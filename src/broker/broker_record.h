@@ -94,7 +94,6 @@ void refuse_printf(struct deciding *deciding, enum broker_result result, const c
     TAKT_PRINTF(3, 4);
 
 void encode_ref(struct buffer *out, struct broker_ref ref);
-void encode_body_ref(struct buffer *out, struct body_ref ref);
 
 /* One function a command. Before: the answer is zero (BROKER_OK), the record is empty. */
 decide_fn decide_queue_create, decide_queue_set, decide_queue_delete, decide_queue_purge,
@@ -129,7 +128,6 @@ struct applying {
 typedef void apply_fn(struct applying *applying);
 
 struct broker_ref decode_ref(struct decoder *in);
-struct body_ref decode_body_ref(struct decoder *in);
 /* The ref of body `index`; index UINT32_MAX: none. Sets is_broken beyond the end. */
 struct body_ref applying_body(struct applying *applying, uint32_t index);
 /* thing_find: NULL only during replay (skip the effect). On a live record that is a CHECK. */
@@ -163,6 +161,10 @@ struct digest {
 void digest_u64(struct digest *digest, uint64_t value);
 void digest_slice(struct digest *digest, struct slice slice);
 void digest_body_ref(struct digest *digest, struct body_ref ref);
+
+/* As parts of their message's carry record and digest. */
+void timing_encode(struct buffer *out, const struct timing *timing);
+void timing_digest_values(struct digest *digest, const struct timing *timing);
 
 /* Carry: X_carry_encode writes the present state (bodies excepted: X_carry_bodies lists their refs,
  * in order, at most `max`; gives the count). X_carry_apply reads that: it makes the thing, or writes

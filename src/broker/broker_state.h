@@ -21,13 +21,15 @@
 #include "broker/broker.h"
 #include "broker/broker_heap.h"
 #include "broker/broker_pool.h"
+#include "broker/broker_shelf.h"
 #include "broker/job_history.h"
 
 #define BROKER_NONE UINT32_MAX /* no slot */
 #define BROKER_IN_FLIGHT_MAX 120000u
 #define BROKER_LEASE_MS_MAX (12 * 3600 * 1000ll) /* of one receive, with all its extensions */
 
-/* name, and whether it has a home. A row here needs a row in each table by kind (broker_table.c). */
+/* A row here needs a row in each table by kind (broker_table.c). From PIECE on: asides, which belong
+ * to a message and have no home of their own. */
 /* clang-format off */
 #define THING_KINDS(X)                                                                             \
     X(ROOT, root)         /* one: seed, counters of numbers */                                     \
@@ -39,7 +41,8 @@
     X(SPLIT, split)                                                                                \
     X(SESSION, session)                                                                            \
     X(ROLL, roll)                                                                                  \
-    X(PIECE, piece)       /* no home: a part of its message */
+    X(PIECE, piece)       /* of a message of a line */                                             \
+    X(TIMING, timing)     /* of a message that was received or is delayed */
 /* clang-format on */
 
 enum thing_kind {
@@ -49,6 +52,10 @@ enum thing_kind {
 #undef THING_ENUM
         THING_KINDS_COUNT
 };
+
+static inline bool kind_is_aside(enum thing_kind kind) {
+    return kind >= THING_PIECE;
+}
 
 /* (kind, slot): five bits and 27. 0: none. */
 #define HANDLE_SLOT_BITS 27u
@@ -135,8 +142,8 @@ struct store {
     /* derived */
     uint32_t slot;
     bool is_shell;
-    struct heap visible; /* message slots by number */
-    struct heap timed;   /* message slots by (deadline, number): delayed or in flight */
+    struct shelf visible; /* message slots by number */
+    struct heap timed;    /* message slots by (deadline, number): delayed or in flight */
     uint32_t in_flight_count;
     uint32_t delayed_count;
     uint32_t leased_count; /* in the hands of sessions: in no heap */
@@ -153,33 +160,39 @@ enum place {
     PLACE_PART,      /* a split's list (piece); no store */
 };
 
-/* 88 bytes, and 8 in the heaps: of these there are millions. */
+/* 56 bytes, and 4 in its store: of these there are millions. What only some messages have stands in
+ * ASIDES: entries of other tables, chained from the message, each kind once at most; message_aside
+ * finds one. A new kind needs a row in THING_KINDS and a line in aside_next. */
 struct message {
     struct thing thing;
     uint64_t body_position;
-    uint64_t body_checksum;
     uint64_t sent_ms : 44; /* until the year 2527 */
     uint64_t place : 4;    /* enum place */
     uint64_t is_kit : 1;   /* no body: what its split holds */
-    uint64_t has_piece : 1;
-    uint64_t unused : 14;
+    uint64_t unused : 15;
+    uint32_t body_checksum32;
+    uint32_t body_count;
+    uint32_t store; /* slot; BROKER_NONE for a part */
+    uint32_t aside; /* handle of the first; 0: none. The order in the chain means nothing */
+};
+_Static_assert(sizeof(struct message) == 56, "docs/limits.md counts with this");
+#define MESSAGE_TIME_MASK ((1ull << 44) - 1)
+
+/* An aside: it is there as long as something in it is not zero or the message is in a heap of
+ * deadlines (message_timing.c). Its slot is chosen by apply and stands in no record: it is derived,
+ * what is in it is not. Always the last of the chain. */
+struct timing {
     uint64_t deadline_ms : 44;       /* PLACE_DELAYED, PLACE_IN_FLIGHT; else 0 */
     uint64_t receive_count : 20;     /* stays at its maximum */
     uint64_t first_received_ms : 44; /* 0: never */
-    uint64_t unused_too : 20;
-    uint32_t body_count;
+    uint64_t unused : 20;
     uint32_t nonce;      /* of the newest receive; they count up from 1 */
     uint32_t granted_ms; /* PLACE_IN_FLIGHT: deadline less the moment of the receive */
-    uint32_t store;      /* slot; BROKER_NONE for a part */
+    uint32_t origin;     /* id of the plain queue whose dead letter it is; 0: none */
     uint32_t heap_index; /* derived */
-    union {
-        uint32_t origin; /* !has_piece: number of the queue whose dead letter it is; 0: none */
-        uint32_t piece;  /* has_piece: slot */
-    };
 };
-_Static_assert(sizeof(struct message) == 88, "docs/limits.md counts with this");
+_Static_assert(sizeof(struct timing) == 32, "docs/limits.md counts with this");
 #define MESSAGE_RECEIVE_COUNT_MAX ((1u << 20) - 1)
-#define MESSAGE_TIME_MASK ((1ull << 44) - 1)
 
 /* ---- lines ------------------------------------------------------------------------------------ */
 
@@ -206,10 +219,11 @@ struct line {
     uint64_t full;           /* and those that have reached it */
 };
 
-/* What a message of a line has beside the message itself. All references are slots, BROKER_NONE:
- * none. A station is named by its queue: indexes change with the line's file, queues stay. */
+/* An aside: what a message of a line has beside the message itself. All references are slots,
+ * BROKER_NONE: none. A station is named by its queue: indexes change with the line's file, queues
+ * stay. */
 struct piece {
-    uint64_t owner; /* the message's number, so that the pool knows that the slot is taken */
+    uint64_t owner; /* the message's number */
     uint32_t message;
     uint32_t job;
     uint32_t path_split;     /* innermost split of its path */
@@ -223,7 +237,8 @@ struct piece {
     uint32_t attempts;
     bool is_each;
     bool is_suspect;
-    bool is_dead; /* it is a dead letter */
+    bool is_dead;        /* it is a dead letter */
+    uint32_t next_aside; /* derived: handle; 0: none */
     int64_t queued_ms;
     int64_t started_ms;    /* of the newest lease; 0: never */
     struct body_ref error; /* of the last attempt */
@@ -369,7 +384,8 @@ struct broker {
     uint32_t names_root;   /* slot of a queue */
     struct heap graves;    /* slots of stores that are graves and can be swept, by number */
     uint64_t graved_count; /* messages in graves */
-    uint64_t heap_bytes;   /* memory of all stores' heaps */
+    struct shelf_stock shelf_stock;
+    uint64_t heap_bytes;   /* memory of all stores' shelves and heaps, but the stock */
     uint32_t events_first; /* handles */
     uint32_t events_last;
     struct map *jobs_by_id;
@@ -409,6 +425,22 @@ static inline int64_t broker_hold_until_ms(const struct broker *broker) {
     }
 THING_KINDS(THING_AT)
 #undef THING_AT
+
+/* The aside behind that one in its message's chain: a handle, 0: none. */
+static inline uint32_t aside_next(const struct broker *broker, uint32_t handle) {
+    return handle_kind(handle) == THING_PIECE ? piece_at(broker, handle_slot(handle))->next_aside
+                                              : 0;
+}
+/* The slot of the message's aside of that kind, or BROKER_NONE. */
+static inline uint32_t message_aside(const struct broker *broker, const struct message *message,
+                                     enum thing_kind kind) {
+    uint32_t handle = message->aside;
+    while (handle != 0 && handle_kind(handle) != kind) handle = aside_next(broker, handle);
+    return handle == 0 ? BROKER_NONE : handle_slot(handle);
+}
+static inline bool message_has_piece(const struct broker *broker, const struct message *message) {
+    return message_aside(broker, message, THING_PIECE) != BROKER_NONE;
+}
 
 /* broker_home.h/.c: homes; broker_message.h/.c: places; broker_record.h: records. */
 

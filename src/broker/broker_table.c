@@ -44,7 +44,7 @@ const struct thing_row thing_rows[THING_KINDS_COUNT] = {
 #define THING_ROW(NAME, type)                                                                      \
     [THING_##NAME] = {.name = #type,                                                               \
                       .bytes_count = sizeof(struct type),                                          \
-                      .has_home = THING_##NAME != THING_PIECE,                                     \
+                      .has_home = THING_##NAME < THING_PIECE,                                      \
                       .carry_encode = type##_carry_encode,                                         \
                       .carry_bodies = type##_carry_bodies,                                         \
                       .carry_apply = type##_carry_apply,                                           \

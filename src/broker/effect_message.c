@@ -43,7 +43,7 @@ struct broker_ref effect_message(struct deciding *deciding, const struct effect_
 }
 
 /* During replay its job and splits may be shells. False: no memory, or a broken record. */
-static bool piece_make(struct applying *applying, struct message *message, struct broker_ref ref) {
+static bool piece_make(struct applying *applying, struct broker_ref ref) {
     struct broker *broker = applying->broker;
     struct decoder *in = &applying->in;
     uint32_t slot = decode_u32(in);
@@ -75,8 +75,7 @@ static bool piece_make(struct applying *applying, struct message *message, struc
         .job_next = BROKER_NONE,
         .job_previous = BROKER_NONE,
     };
-    message->has_piece = 1;
-    message->piece = slot;
+    message_add_aside(broker, ref.slot, THING_PIECE, slot);
     return true;
 }
 
@@ -86,7 +85,7 @@ void effect_message_apply(struct applying *applying) {
     struct broker_ref ref = decode_ref(in);
     struct body_ref none = {0};
     struct message *message = message_make(broker, ref, applying->lsn, none, applying->now_ms);
-    if (message == NULL || !piece_make(applying, message, ref)) return;
+    if (message == NULL || !piece_make(applying, ref)) return;
     struct piece *piece = message_piece(broker, message);
     struct queue *queue = queue_next(applying);
     struct broker_ref store_ref = decode_ref(in);
@@ -126,12 +125,11 @@ void effect_end(struct deciding *deciding, uint32_t message, const struct queue 
 }
 
 void piece_free(struct broker *broker, uint32_t slot) {
-    struct message *message = message_at(broker, slot);
-    uint32_t piece = message->piece;
+    uint32_t piece = message_aside(broker, message_at(broker, slot), THING_PIECE);
     piece_leave(broker, slot);
     broker->body_bytes -= piece_at(broker, piece)->error.count;
+    message_remove_aside(broker, slot, THING_PIECE);
     thing_free(broker, THING_PIECE, piece);
-    message->has_piece = 0;
 }
 
 void effect_end_apply(struct applying *applying) {
@@ -148,7 +146,7 @@ void effect_end_apply(struct applying *applying) {
     }
     const struct message *message = applying_find(applying, THING_MESSAGE, ref);
     if (message == NULL) return;
-    if (message->has_piece) piece_free(broker, ref.slot);
+    if (message_has_piece(broker, message)) piece_free(broker, ref.slot);
     message_free(broker, ref.slot);
 }
 
@@ -174,10 +172,9 @@ void effect_lease_apply(struct applying *applying) {
     struct store *store = store_at(broker, message->store);
     piece_leave(broker, ref.slot);
     message_to_leased(broker, ref.slot, store);
-    if (message->receive_count < MESSAGE_RECEIVE_COUNT_MAX) message->receive_count++;
-    if (message->first_received_ms == 0) {
-        message->first_received_ms = (uint64_t)applying->now_ms & ((1ull << 44) - 1);
-    }
+    struct timing *timing = message_timing_make(broker, ref.slot);
+    if (timing == NULL) return;
+    timing_count_receive(timing, applying->now_ms);
     piece->session = session;
     piece->attempts++;
     piece->started_ms = applying->now_ms;
@@ -223,7 +220,10 @@ void effect_back_apply(struct applying *applying) {
     if ((flags & BACK_UNCOUNTED) != 0) {
         CHECK(piece->attempts > 0);
         piece->attempts--;
-        if (message->receive_count > 0) message->receive_count--;
+        struct timing *timing =
+            message_timing_make(broker, ref.slot); /* it was leased: it has one */
+        if (timing == NULL) return;
+        if (timing->receive_count > 0) timing->receive_count--;
     }
     if (visible_ms == 0) {
         message_to_visible(broker, ref.slot, store);

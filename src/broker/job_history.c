@@ -45,7 +45,7 @@ size_t job_history_begin(struct buffer *out, struct body_ref previous, uint32_t 
     encode_u8(out, HISTORY_VERSION);
     encode_u32(out, left_out);
     encode_u64(out, previous.position);
-    encode_u64(out, previous.checksum);
+    encode_u64(out, previous.checksum32); /* the upper half is no longer looked at */
     encode_u32(out, previous.count);
     return slice_begin(out);
 }
@@ -114,7 +114,7 @@ int job_history_open(struct slice bytes, struct job_history_reader *out) {
     uint8_t version = decode_u8(&decoder);
     *out = (struct job_history_reader){.left_out = decode_u32(&decoder)};
     out->previous.position = decode_u64(&decoder);
-    out->previous.checksum = decode_u64(&decoder);
+    out->previous.checksum32 = (uint32_t)(decode_u64(&decoder) & UINT32_MAX);
     out->previous.count = decode_u32(&decoder);
     if (version >= 2) out->totals = decode_slice(&decoder);
     if (decoder.failed || version < HISTORY_VERSION_MIN || version > HISTORY_VERSION) {

@@ -44,16 +44,12 @@ static uint32_t take(struct deciding *deciding, const struct station *station, u
                      uint32_t room) {
     const struct broker *broker = deciding->broker;
     struct broker_answer *answer = &deciding->decision->answer;
-    struct heap_walk walk;
-    if (!heap_walk_open(&walk, &queue_store(broker, station->queue)->visible, &visible_order,
-                        broker, &deciding->decision->arena, room + PASSED_OVER_MAX)) {
-        deciding->decision->record.failed = true;
-        return 0;
-    }
+    struct shelf_walk walk =
+        shelf_walk_open(&queue_store(broker, station->queue)->visible, room + PASSED_OVER_MAX);
     bool is_empty = session_at(broker, session)->leases_count == 0;
     uint32_t count = 0;
     uint32_t slot;
-    while (count < room && heap_walk_next(&walk, &slot)) {
+    while (count < room && shelf_walk_next(&walk, &slot)) {
         const struct piece *piece = message_piece(broker, message_at(broker, slot));
         if (job_at(broker, piece->job)->state == JOB_REJECTED) continue;
         if (piece->is_suspect && (count > 0 || !is_empty)) break;

@@ -86,7 +86,8 @@ static bool is_same(const struct deciding *deciding, const struct line *line) {
     if (put->keep_jobs_ms != line->keep_jobs_ms || put->stations_count != line->stations_count) {
         return false;
     }
-    if (line->file.count != put->file.count || line->file.checksum != hash64(put->file)) {
+    if (line->file.count != put->file.count ||
+        line->file.checksum32 != body_checksum32(put->file)) {
         return false;
     }
     struct buffer a;

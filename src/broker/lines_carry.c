@@ -371,7 +371,7 @@ void piece_encode(const struct broker *broker, uint32_t slot, struct buffer *out
 void piece_decode(struct applying *applying, uint32_t slot, struct body_ref error) {
     struct broker *broker = applying->broker;
     struct decoder *in = &applying->in;
-    struct message *message = message_at(broker, slot);
+    const struct message *message = message_at(broker, slot);
     struct broker_ref ref = {message->thing.number, decode_u32(in)};
     struct piece piece = {.owner = ref.number, .message = slot, .error = error};
     piece.job = job_for(broker, decode_ref(in), applying->lsn);
@@ -399,8 +399,7 @@ void piece_decode(struct applying *applying, uint32_t slot, struct body_ref erro
     struct piece *made = thing_make(broker, THING_PIECE, ref, 0);
     if (made == NULL) return;
     *made = piece;
-    message->has_piece = 1;
-    message->piece = ref.slot;
+    message_add_aside(broker, slot, THING_PIECE, ref.slot);
     broker->body_bytes += error.count;
     piece_enter(broker, slot);
 }

@@ -40,16 +40,12 @@ static bool decide_expired(struct deciding *deciding, const struct queue *queue)
     const struct broker *broker = deciding->broker;
     struct station station = station_of(broker, queue);
     struct broker_answer *answer = &deciding->decision->answer;
-    struct heap_walk walk;
+    struct shelf_walk walk = shelf_walk_open(&queue_store(broker, queue)->visible, EXPIRED_MAX);
     struct step_list steps;
-    if (!heap_walk_open(&walk, &queue_store(broker, queue)->visible, &visible_order, broker,
-                        &deciding->decision->arena, EXPIRED_MAX) ||
-        !steps_open(deciding, &steps, EXPIRED_MAX)) {
-        return false;
-    }
+    if (!steps_open(deciding, &steps, EXPIRED_MAX)) return false;
     uint32_t slot;
     bool is_on_hold = broker_hold_until_ms(broker) > deciding->now_ms;
-    while (!is_on_hold && heap_walk_next(&walk, &slot)) {
+    while (!is_on_hold && shelf_walk_next(&walk, &slot)) {
         int64_t sent_ms = (int64_t)message_at(broker, slot)->sent_ms;
         if (sent_ms + queue->retention_ms > deciding->now_ms) break;
         if (queue->kind == QUEUE_STATION) {
@@ -72,7 +68,7 @@ static bool decide_shown(struct deciding *deciding, const struct queue *queue) {
     }
     uint32_t slot;
     while (heap_walk_next(&walk, &slot)) {
-        if ((int64_t)message_at(broker, slot)->deadline_ms > deciding->now_ms) break;
+        if (message_deadline_ms(broker, message_at(broker, slot)) > deciding->now_ms) break;
         effect_show(deciding, slot);
         deciding->decision->answer.step.count++;
     }
@@ -190,15 +186,18 @@ void decide_job_due(struct deciding *deciding, uint32_t job) {
 
 /* ---- a purged queue's messages ---------------------------------------------------------------- */
 
-static bool sweep_heap(struct deciding *deciding, const struct heap *heap,
-                       const struct heap_order *order) {
+static bool sweep(struct deciding *deciding, const struct store *store) {
     struct broker_answer *answer = &deciding->decision->answer;
+    struct shelf_walk visible = shelf_walk_open(&store->visible, BROKER_STEP_MAX);
     struct heap_walk walk;
-    if (!heap_walk_open(&walk, heap, order, deciding->broker, &deciding->decision->arena,
-                        BROKER_STEP_MAX)) {
+    if (!heap_walk_open(&walk, &store->timed, &timed_order, deciding->broker,
+                        &deciding->decision->arena, BROKER_STEP_MAX)) {
         return false;
     }
     uint32_t slot;
+    for (; shelf_walk_next(&visible, &slot); answer->step.count++) {
+        lose(deciding, slot, NULL, END_UNCOUNTED);
+    }
     while (answer->step.count < BROKER_STEP_MAX && heap_walk_next(&walk, &slot)) {
         lose(deciding, slot, NULL, END_UNCOUNTED);
         answer->step.count++;
@@ -210,8 +209,7 @@ void decide_station_sweep(struct deciding *deciding, uint32_t slot) {
     const struct store *store = store_at(deciding->broker, slot);
     struct broker_answer *answer = &deciding->decision->answer;
     record_begin(deciding, RECORD_STATION_SWEEP);
-    if (!sweep_heap(deciding, &store->visible, &visible_order) ||
-        !sweep_heap(deciding, &store->timed, &timed_order)) {
+    if (!sweep(deciding, store)) {
         refuse(deciding, BROKER_NO_MEMORY);
         return;
     }
@@ -286,17 +284,15 @@ void decide_station_redrive(struct deciding *deciding, const struct queue *queue
     struct station station = station_of(broker, queue);
     uint32_t max =
         command->messages_max < BROKER_STEP_MAX ? command->messages_max : BROKER_STEP_MAX;
-    struct heap_walk walk;
+    struct shelf_walk walk = shelf_walk_open(&queue_store(broker, queue)->visible, max);
     struct step_list steps;
     record_begin(deciding, RECORD_STATION_REDRIVE);
-    if (!steps_open(deciding, &steps, max) ||
-        !heap_walk_open(&walk, &queue_store(broker, queue)->visible, &visible_order, broker,
-                        &deciding->decision->arena, max)) {
+    if (!steps_open(deciding, &steps, max)) {
         refuse(deciding, BROKER_NO_MEMORY);
         return;
     }
     uint32_t slot;
-    while (heap_walk_next(&walk, &slot)) {
+    while (shelf_walk_next(&walk, &slot)) {
         revive(deciding, slot, &station, &steps);
         answer->step.count++;
     }

@@ -16,8 +16,9 @@
 
 static inline struct piece *message_piece(const struct broker *broker,
                                           const struct message *message) {
-    CHECK(message->has_piece);
-    return piece_at(broker, message->piece);
+    uint32_t piece = message_aside(broker, message, THING_PIECE);
+    CHECK(piece != BROKER_NONE);
+    return piece_at(broker, piece);
 }
 
 /* The thing's slot; during replay that of a shell if it is missing. BROKER_NONE if ref is none, or

@@ -5,7 +5,8 @@
 
 static bool reserve_pools(struct broker *broker, uint32_t messages_count) {
     return pool_reserve(&broker->pools[THING_MESSAGE], messages_count) &&
-           pool_reserve(&broker->pools[THING_PIECE], messages_count);
+           pool_reserve(&broker->pools[THING_PIECE], messages_count) &&
+           pool_reserve(&broker->pools[THING_TIMING], messages_count);
 }
 
 static bool reserve_queue(struct broker *broker, const struct queue *queue, uint32_t count) {
@@ -58,7 +59,7 @@ static bool reserve_life_start(struct broker *broker) {
         const struct queue *queue = queue_at(broker, session_at(broker, slot)->queue);
         if (!reserve_queue(broker, queue, count)) return false;
     }
-    return true;
+    return shelf_stock_reserve(&broker->shelf_stock, count);
 }
 
 /* How many of its outputs may come too late to a join: each is a step there. */
@@ -116,7 +117,8 @@ bool lines_reserve(struct broker *broker, const struct command *command) {
     case COMMAND_COMPLETE: return reserve_complete(broker, command);
     case COMMAND_ROLL_DEAL: return reserve_roll_deal(broker, command);
     case COMMAND_LIFE_START: return reserve_life_start(broker);
-    case COMMAND_LEASE: return true; /* its messages stay in their store */
+    /* Its messages stay in their store. */
+    case COMMAND_LEASE: return pool_reserve(&broker->pools[THING_TIMING], BROKER_LEASE_MAX);
     default: CHECK_UNREACHABLE();
     }
 }

@@ -196,7 +196,8 @@ static bool reserve_front(struct broker *broker, const struct heap *heap,
     arena_open(&arena, broker->allocator, SIZE_MAX);
     bool is_reserved = heap_walk_open(&walk, heap, order, broker, &arena, count) &&
                        pool_reserve(&broker->pools[THING_MESSAGE], count) &&
-                       pool_reserve(&broker->pools[THING_PIECE], count);
+                       pool_reserve(&broker->pools[THING_PIECE], count) &&
+                       pool_reserve(&broker->pools[THING_TIMING], count);
     uint32_t handle;
     while (is_reserved && heap_walk_next(&walk, &handle)) {
         if (handle_kind(handle) != THING_SPLIT) continue;

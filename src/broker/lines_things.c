@@ -192,7 +192,8 @@ void roll_check(const struct broker *broker, uint32_t slot) {
 void piece_check(const struct broker *broker, uint32_t slot) {
     const struct piece *piece = piece_at(broker, slot);
     const struct message *message = message_at(broker, piece->message);
-    CHECK(message->has_piece && message->piece == slot && message->thing.number == piece->owner);
+    CHECK(message_aside(broker, message, THING_PIECE) == slot);
+    CHECK(message->thing.number == piece->owner);
     CHECK((message->place == PLACE_LEASED) == (piece->session != BROKER_NONE));
     CHECK(message->is_kit == (piece->kit_split != BROKER_NONE));
     if (message->place == PLACE_PART) {

@@ -40,6 +40,13 @@ struct entries {
     uint32_t count;
 };
 
+/* By a receive of this message. */
+static bool was_given(const struct deciding *deciding, const struct message *message,
+                      const struct receipt *receipt) {
+    return receipt->nonce != 0 &&
+           receipt->nonce <= message_timing(deciding->broker, message)->nonce;
+}
+
 static bool is_in(const struct entries *entries, uint32_t slot) {
     for (uint32_t i = 0; i < entries->count; i++) {
         if (entries->list[i].slot == slot) return true;
@@ -69,7 +76,7 @@ static const struct queue *decide_entries(struct deciding *deciding, entry_fn *d
         struct entry entry = {.slot = receipt->slot};
         bool has_effect = false;
         if (receipt->queue_slot != queue->slot ||
-            (message != NULL && (receipt->nonce == 0 || receipt->nonce > message->nonce))) {
+            (message != NULL && !was_given(deciding, message, receipt))) {
             *result = BROKER_HANDLE_INVALID;
         } else {
             *result = decide(deciding, message, i, &entry, &has_effect);
@@ -90,7 +97,8 @@ static struct buffer *begin(struct deciding *deciding, enum record_kind kind,
 
 static bool holds(const struct deciding *deciding, const struct message *message, uint32_t index) {
     return message != NULL && message->place == PLACE_IN_FLIGHT &&
-           message->nonce == deciding->command->handles.receipts[index].nonce;
+           message_timing(deciding->broker, message)->nonce ==
+               deciding->command->handles.receipts[index].nonce;
 }
 
 /* ---- delete ----------------------------------------------------------------------------------- */
@@ -153,7 +161,8 @@ static enum broker_result visibility_entry(const struct deciding *deciding,
     const struct queue *queue = message_queue(deciding->broker, message);
     if (queue_has_expired(queue, message, retention_now_ms(deciding))) return BROKER_MESSAGE_GONE;
     if (!holds(deciding, message, index)) return BROKER_OK;
-    int64_t received_ms = (int64_t)message->deadline_ms - message->granted_ms;
+    const struct timing *timing = message_timing(deciding->broker, message);
+    int64_t received_ms = (int64_t)timing->deadline_ms - timing->granted_ms;
     int64_t granted_ms = deciding->now_ms + lease_ms - received_ms;
     if (lease_ms > 0 && granted_ms > BROKER_LEASE_MS_MAX) return BROKER_VALUE_INVALID;
     entry->deadline_ms = lease_ms == 0 ? 0 : deciding->now_ms + lease_ms;
@@ -182,15 +191,14 @@ void apply_visibility(struct applying *applying) {
         struct broker_ref ref = decode_ref(&applying->in);
         int64_t deadline_ms = decode_i64(&applying->in);
         uint32_t granted_ms = decode_u32(&applying->in);
-        struct message *message = applying_find(applying, THING_MESSAGE, ref);
-        if (message == NULL) continue;
+        if (applying_find(applying, THING_MESSAGE, ref) == NULL) continue;
         struct store *store = store_for(applying->broker, place);
         if (store == NULL) return;
         if (deadline_ms == 0) {
             message_to_visible(applying->broker, ref.slot, store);
         } else {
             message_to_timed(applying->broker, ref.slot, store, PLACE_IN_FLIGHT, deadline_ms);
-            message->granted_ms = granted_ms;
+            message_set_granted(applying->broker, ref.slot, granted_ms);
         }
     }
 }
@@ -221,12 +229,13 @@ void apply_give_back(struct applying *applying) {
     uint32_t count = apply_begin(applying, &queue, &place);
     for (uint32_t i = 0; i < count; i++) {
         struct broker_ref ref = decode_ref(&applying->in);
-        struct message *message = applying_find(applying, THING_MESSAGE, ref);
-        if (message == NULL) continue;
+        if (applying_find(applying, THING_MESSAGE, ref) == NULL) continue;
         struct store *store = store_for(applying->broker, place);
-        if (store == NULL) return;
-        if (message->receive_count > 0) message->receive_count--;
-        if (message->receive_count == 0) message->first_received_ms = 0;
+        struct timing *timing =
+            store == NULL ? NULL : message_timing_make(applying->broker, ref.slot);
+        if (timing == NULL) return;
+        if (timing->receive_count > 0) timing->receive_count--;
+        if (timing->receive_count == 0) timing->first_received_ms = 0;
         message_to_visible(applying->broker, ref.slot, store);
     }
 }

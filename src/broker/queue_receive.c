@@ -10,6 +10,11 @@
 bool reserve_receive(struct broker *broker, const struct command *command) {
     const struct queue *queue = queue_find(broker, command->receive.queue);
     if (queue == NULL) return true;
+    uint32_t taken_max = command->receive.messages_max;
+    if (!pool_reserve(&broker->pools[THING_TIMING], taken_max) ||
+        !store_reserve(broker, queue_store(broker, queue), taken_max)) {
+        return false;
+    }
     const struct queue *dead = queue_dead_queue(broker, queue);
     if (dead == NULL) return true;
     uint32_t count = queue_store(broker, queue)->visible.count;
@@ -25,7 +30,7 @@ size_t bytes_receive(const struct command *command) {
 struct picks {
     uint32_t taken[BROKER_BATCH_MAX];
     uint32_t taken_count;
-    uint32_t *dead; /* BROKER_STEP_MAX */
+    uint32_t *dead; /* BROKER_STEP_MAX; NULL: there is no dead-letter queue */
     uint32_t dead_count;
 };
 
@@ -33,18 +38,16 @@ struct picks {
 static bool pick(struct deciding *deciding, const struct queue *queue, bool has_dead_queue,
                  uint32_t taken_max, struct picks *picks) {
     const struct broker *broker = deciding->broker;
-    struct heap_walk walk;
-    picks->dead = deciding_take(deciding, BROKER_STEP_MAX, sizeof *picks->dead);
-    if (picks->dead == NULL ||
-        !heap_walk_open(&walk, &queue_store(broker, queue)->visible, &visible_order, broker,
-                        &deciding->decision->arena, BROKER_STEP_MAX)) {
-        return false;
+    struct shelf_walk walk = shelf_walk_open(&queue_store(broker, queue)->visible, BROKER_STEP_MAX);
+    if (has_dead_queue) {
+        picks->dead = deciding_take(deciding, BROKER_STEP_MAX, sizeof *picks->dead);
+        if (picks->dead == NULL) return false;
     }
     uint32_t slot;
-    while (picks->taken_count < taken_max && heap_walk_next(&walk, &slot)) {
+    while (picks->taken_count < taken_max && shelf_walk_next(&walk, &slot)) {
         const struct message *message = message_at(broker, slot);
         if (queue_has_expired(queue, message, retention_now_ms(deciding))) continue;
-        if (has_dead_queue && message->receive_count >= queue->dead_after) {
+        if (has_dead_queue && message_timing(broker, message)->receive_count >= queue->dead_after) {
             picks->dead[picks->dead_count++] = slot;
         } else {
             picks->taken[picks->taken_count++] = slot;
@@ -56,16 +59,17 @@ static bool pick(struct deciding *deciding, const struct queue *queue, bool has_
 static void answer_message(struct deciding *deciding, const struct queue *queue, uint32_t slot) {
     const struct message *message = message_at(deciding->broker, slot);
     struct broker_answer *answer = &deciding->decision->answer;
-    bool is_first = message->first_received_ms == 0;
-    uint32_t count = (uint32_t)message->receive_count;
+    const struct timing *timing = message_timing(deciding->broker, message);
+    bool is_first = timing->first_received_ms == 0;
+    uint32_t count = (uint32_t)timing->receive_count;
     struct answer_message *out = &answer->receive.messages[answer->receive.count++];
     *out = (struct answer_message){
         .message = message_ref(deciding->broker, slot),
-        .nonce = message->nonce + 1,
+        .nonce = timing->nonce + 1,
         .queue_slot = queue->slot,
         .receive_count = count < MESSAGE_RECEIVE_COUNT_MAX ? count + 1 : count,
         .sent = {(int64_t)message->sent_ms},
-        .first_received = {is_first ? deciding->now_ms : (int64_t)message->first_received_ms},
+        .first_received = {is_first ? deciding->now_ms : (int64_t)timing->first_received_ms},
         .body = message_body_ref(message),
     };
     message_id(deciding->broker, message->thing.number, out->id);
@@ -117,29 +121,27 @@ void decide_receive(struct deciding *deciding) {
 
 static void take(struct applying *applying, struct store *store, int64_t lease_ms) {
     struct broker_ref ref = decode_ref(&applying->in);
-    struct message *message = applying_find(applying, THING_MESSAGE, ref);
-    if (message == NULL) return;
-    message->nonce++;
-    if (message->receive_count < MESSAGE_RECEIVE_COUNT_MAX) message->receive_count++;
-    if (message->first_received_ms == 0) {
-        message->first_received_ms = (uint64_t)applying->now_ms & MESSAGE_TIME_MASK;
-    }
+    if (applying_find(applying, THING_MESSAGE, ref) == NULL) return;
+    struct timing *timing = message_timing_make(applying->broker, ref.slot);
+    if (timing == NULL) return;
+    timing->nonce++;
+    timing_count_receive(timing, applying->now_ms);
     if (lease_ms == 0) { /* given out, and visible again at once */
         message_to_visible(applying->broker, ref.slot, store);
         return;
     }
     message_to_timed(applying->broker, ref.slot, store, PLACE_IN_FLIGHT,
                      applying->now_ms + lease_ms);
-    message->granted_ms = (uint32_t)lease_ms;
+    message_set_granted(applying->broker, ref.slot, (uint32_t)lease_ms);
 }
 
 static void move_dead_letter(struct applying *applying, uint32_t origin, struct broker_ref place) {
     struct broker_ref ref = decode_ref(&applying->in);
-    struct message *message = applying_find(applying, THING_MESSAGE, ref);
-    if (message == NULL) return;
+    if (applying_find(applying, THING_MESSAGE, ref) == NULL) return;
     struct store *store = store_for(applying->broker, place);
-    if (store == NULL) return;
-    message->origin = origin;
+    struct timing *timing = store == NULL ? NULL : message_timing_make(applying->broker, ref.slot);
+    if (timing == NULL) return;
+    timing->origin = origin;
     message_to_visible(applying->broker, ref.slot, store);
 }
 

@@ -6,18 +6,17 @@
 #include "broker/broker_lines.h"
 #include "broker/broker_queue.h"
 
-/* Looks at the oldest BROKER_STEP_MAX. False: out of memory. */
-static bool walk_dead(const struct broker *broker, const struct queue *queue, struct arena *arena,
-                      struct heap_walk *walk) {
-    return heap_walk_open(walk, &queue_store(broker, queue)->visible, &visible_order, broker, arena,
-                          BROKER_STEP_MAX);
+/* Looks at the oldest BROKER_STEP_MAX. */
+static struct shelf_walk walk_dead(const struct broker *broker, const struct queue *queue) {
+    return shelf_walk_open(&queue_store(broker, queue)->visible, BROKER_STEP_MAX);
 }
 
 static struct queue *origin_of(const struct broker *broker, const struct queue *from,
                                uint32_t slot) {
     const struct message *message = message_at(broker, slot);
-    if (message->has_piece || message->origin == 0) return NULL;
-    struct queue *origin = queue_find_id(broker, message->origin);
+    uint32_t id = message_timing(broker, message)->origin;
+    if (id == 0) return NULL;
+    struct queue *origin = queue_find_id(broker, id);
     return origin == from ? NULL : origin;
 }
 
@@ -25,19 +24,16 @@ bool reserve_redrive(struct broker *broker, const struct command *command) {
     const struct queue *queue = queue_find(broker, command->redrive.queue);
     if (queue == NULL) return true;
     if (queue->kind != QUEUE_PLAIN) return lines_reserve_queue(broker, queue, command);
-    struct arena arena;
-    struct heap_walk walk;
-    arena_open(&arena, broker->allocator, 64 * 1024);
-    bool is_reserved = walk_dead(broker, queue, &arena, &walk);
+    struct shelf_walk walk = walk_dead(broker, queue);
     uint32_t slot;
-    while (is_reserved && heap_walk_next(&walk, &slot)) {
+    while (shelf_walk_next(&walk, &slot)) {
         const struct queue *origin = origin_of(broker, queue, slot);
         if (origin == NULL) continue;
-        is_reserved =
-            store_reserve(broker, queue_store(broker, origin), command->redrive.messages_max);
+        if (!store_reserve(broker, queue_store(broker, origin), command->redrive.messages_max)) {
+            return false;
+        }
     }
-    arena_close(&arena);
-    return is_reserved;
+    return true;
 }
 
 /* A station's, with its step of history. */
@@ -68,18 +64,14 @@ void decide_redrive(struct deciding *deciding) {
         decide_station_redrive(deciding, queue);
         return;
     }
-    struct heap_walk walk;
-    if (!walk_dead(deciding->broker, queue, &deciding->decision->arena, &walk)) {
-        refuse(deciding, BROKER_NO_MEMORY);
-        return;
-    }
+    struct shelf_walk walk = walk_dead(deciding->broker, queue);
     struct broker_answer *answer = &deciding->decision->answer;
     struct buffer *record = record_begin(deciding, RECORD_REDRIVE);
     encode_ref(record, queue_ref(queue));
     size_t count_place = record->count;
     encode_u32(record, 0);
     uint32_t slot;
-    while (heap_walk_next(&walk, &slot)) {
+    while (shelf_walk_next(&walk, &slot)) {
         const struct queue *origin = origin_of(deciding->broker, queue, slot);
         const struct message *message = message_at(deciding->broker, slot);
         if (origin == NULL || queue_has_expired(queue, message, retention_now_ms(deciding)))
@@ -118,13 +110,11 @@ void apply_redrive(struct applying *applying) {
         struct broker_ref place = decode_ref(&applying->in);
         QUEUE_COUNT(origin, sent, 1);
         root_count(broker, THING_MESSAGE, number);
-        struct message *message = applying_find(applying, THING_MESSAGE, ref);
-        if (message == NULL) continue;
+        if (applying_find(applying, THING_MESSAGE, ref) == NULL) continue;
         struct store *store = store_for(broker, place);
         if (store == NULL) return;
         message_unplace(broker, ref.slot);
         message_renumber(broker, ref.slot, number, applying->now_ms);
-        message->origin = 0;
         message_to_visible(broker, ref.slot, store);
     }
 }

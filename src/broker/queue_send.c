@@ -11,6 +11,7 @@ bool reserve_send(struct broker *broker, const struct command *command) {
     if (queue->kind == QUEUE_STATION) return lines_reserve_queue(broker, queue, command);
     uint32_t count = command->send.entries_count;
     return pool_reserve(&broker->pools[THING_MESSAGE], count) &&
+           pool_reserve(&broker->pools[THING_TIMING], count) &&
            store_reserve(broker, queue_store(broker, queue), count);
 }
 

@@ -257,24 +257,30 @@ void store_digest(const struct broker *broker, uint32_t slot, struct digest *dig
     digest_u64(digest, store->is_station);
 }
 
-static void check_heap(const struct broker *broker, uint32_t slot, const struct heap *heap,
-                       bool is_visible) {
+static void check_heap(const struct broker *broker, uint32_t slot, const struct heap *heap) {
     for (uint32_t i = 0; i < heap->count; i++) {
         const struct message *message = message_at(broker, heap_value(heap, i));
-        CHECK(message->store == slot && message->heap_index == i);
-        CHECK((message->place == PLACE_VISIBLE) == is_visible);
+        CHECK(message->store == slot && message_timing(broker, message)->heap_index == i);
+        CHECK(message->place == PLACE_DELAYED || message->place == PLACE_IN_FLIGHT);
+    }
+}
+
+/* A message that is visible is in its store's shelf if there are as many of them. */
+static void check_shelf(const struct broker *broker, uint32_t slot, const struct shelf *shelf) {
+    struct shelf_walk walk = shelf_walk_open(shelf, UINT32_MAX);
+    uint32_t at;
+    while (shelf_walk_next(&walk, &at)) {
+        const struct message *message = message_at(broker, at);
+        CHECK(message->store == slot && message->place == PLACE_VISIBLE);
     }
 }
 
 void store_check(const struct broker *broker, uint32_t slot) {
     const struct store *store = store_at(broker, slot);
     CHECK(store->slot == slot && !store->is_shell);
-    check_heap(broker, slot, &store->visible, true);
-    check_heap(broker, slot, &store->timed, false);
-    heap_check(&store->visible, &visible_order, broker);
+    check_shelf(broker, slot, &store->visible);
+    check_heap(broker, slot, &store->timed);
     heap_check(&store->timed, &timed_order, broker);
-    CHECK(store->visible.capacity >= store_count(store));
-    CHECK(store->timed.capacity >= store_count(store));
     CHECK(store->delayed_count + store->in_flight_count == store->timed.count);
     bool is_in = store->grave_index != BROKER_NONE;
     CHECK(is_in == (store_is_grave(store) && (store_count(store) > 0 || store->leased_count == 0)));
@@ -286,7 +292,7 @@ void store_check(const struct broker *broker, uint32_t slot) {
 
 void store_close(struct broker *broker, uint32_t slot) {
     struct store *store = store_at(broker, slot);
-    heap_close(&store->visible, broker->allocator);
+    shelf_close(&store->visible, &broker->shelf_stock);
     heap_close(&store->timed, broker->allocator);
 }
 
@@ -300,8 +306,9 @@ uint32_t message_carry_bodies(const struct broker *broker, uint32_t slot, struct
     uint32_t count = 0;
     CHECK(max >= 2);
     if (message->body_position != 0) out[count++] = message_body_ref(message);
-    if (message->has_piece) {
-        struct body_ref error = piece_error(broker, message->piece);
+    uint32_t piece = message_aside(broker, message, THING_PIECE);
+    if (piece != BROKER_NONE) {
+        struct body_ref error = piece_error(broker, piece);
         if (error.position != 0) out[count++] = error;
     }
     return count;
@@ -311,24 +318,22 @@ enum { MESSAGE_IS_KIT = 1, MESSAGE_HAS_PIECE = 2, MESSAGE_HAS_BODY = 4 };
 
 void message_carry_encode(const struct broker *broker, uint32_t slot, struct buffer *out) {
     const struct message *message = message_at(broker, slot);
+    const struct timing *timing = message_timing(broker, message);
+    uint32_t piece = message_aside(broker, message, THING_PIECE);
     uint8_t flags = 0;
     if (message->is_kit) flags |= MESSAGE_IS_KIT;
-    if (message->has_piece) flags |= MESSAGE_HAS_PIECE;
+    if (piece != BROKER_NONE) flags |= MESSAGE_HAS_PIECE;
     if (message->body_position != 0) flags |= MESSAGE_HAS_BODY;
     encode_u8(out, flags);
     encode_u8(out, (uint8_t)message->place);
     bool has_store = message->store != BROKER_NONE;
     encode_ref(out, has_store ? store_ref(broker, message->store) : (struct broker_ref){0});
     encode_i64(out, (int64_t)message->sent_ms);
-    encode_i64(out, (int64_t)message->deadline_ms);
-    encode_i64(out, (int64_t)message->first_received_ms);
-    encode_u32(out, (uint32_t)message->receive_count);
-    encode_u32(out, message->nonce);
-    encode_u32(out, message->granted_ms);
-    if (message->has_piece) {
-        piece_encode(broker, message->piece, out);
+    timing_encode(out, timing);
+    if (piece != BROKER_NONE) {
+        piece_encode(broker, piece, out);
     } else {
-        encode_u32(out, message->origin);
+        encode_u32(out, timing->origin);
     }
 }
 
@@ -351,62 +356,72 @@ static void put_in_place(struct applying *applying, uint32_t slot, enum place pl
     }
 }
 
+/* What timing_encode wrote; the deadline is for put_in_place. False: out of memory. */
+static bool carry_timing(struct applying *applying, uint32_t slot, int64_t *deadline_ms,
+                         uint32_t *granted_ms) {
+    struct timing *timing = message_timing_make(applying->broker, slot);
+    if (timing == NULL) return false;
+    *deadline_ms = decode_i64(&applying->in);
+    timing->first_received_ms = (uint64_t)decode_i64(&applying->in) & MESSAGE_TIME_MASK;
+    timing->receive_count = decode_u32(&applying->in) & MESSAGE_RECEIVE_COUNT_MAX;
+    timing->nonce = decode_u32(&applying->in);
+    *granted_ms = decode_u32(&applying->in);
+    return !applying->in.failed;
+}
+
+/* Behind the timing: a piece, or of which queue it is a dead letter. */
+static void carry_asides(struct applying *applying, uint32_t slot, uint8_t flags,
+                         struct body_ref error) {
+    struct broker *broker = applying->broker;
+    if (flags & MESSAGE_HAS_PIECE) {
+        piece_decode(applying, slot, error);
+    } else {
+        struct timing *timing = message_timing_make(broker, slot);
+        uint32_t origin = decode_u32(&applying->in);
+        if (timing != NULL) timing->origin = origin;
+    }
+    message_settle_timing(broker, slot);
+}
+
 void message_carry_apply(struct applying *applying, uint32_t slot, bool is_new) {
     struct broker *broker = applying->broker;
     struct message *message = message_at(broker, slot);
-    if (is_new) message->store = message->heap_index = BROKER_NONE;
+    if (is_new) message->store = BROKER_NONE;
     uint8_t flags = decode_u8(&applying->in);
     bool has_body = (flags & MESSAGE_HAS_BODY) != 0;
     message_set_body(broker, message, applying_body(applying, has_body ? 0 : UINT32_MAX));
     struct body_ref error =
         applying_body(applying, applying->refs_count > has_body ? has_body : UINT32_MAX);
+    bool has_piece = message_has_piece(broker, message);
     if (!is_new && skip_fields(applying)) {
-        if (message->has_piece) piece_carried(broker, slot, error);
+        if (has_piece) piece_carried(broker, slot, error);
         return;
     }
     enum place place = (enum place)decode_u8(&applying->in);
     struct broker_ref store = decode_ref(&applying->in);
-    int64_t sent_ms = decode_i64(&applying->in);
-    int64_t deadline_ms = decode_i64(&applying->in);
-    int64_t first_received_ms = decode_i64(&applying->in);
-    uint32_t receive_count = decode_u32(&applying->in);
-    uint32_t nonce = decode_u32(&applying->in);
-    uint32_t granted_ms = decode_u32(&applying->in);
-    if (applying->in.failed) return;
-    if (message->has_piece) piece_free(broker, slot);
+    message->sent_ms = (uint64_t)decode_i64(&applying->in) & MESSAGE_TIME_MASK;
     message->is_kit = (flags & MESSAGE_IS_KIT) != 0;
-    message->sent_ms = (uint64_t)sent_ms & MESSAGE_TIME_MASK;
-    message->first_received_ms = (uint64_t)first_received_ms & MESSAGE_TIME_MASK;
-    message->receive_count = receive_count & MESSAGE_RECEIVE_COUNT_MAX;
-    message->nonce = nonce;
+    if (has_piece) piece_free(broker, slot);
+    message_unplace(broker, slot);
+    int64_t deadline_ms;
+    uint32_t granted_ms;
+    if (!carry_timing(applying, slot, &deadline_ms, &granted_ms)) return;
     put_in_place(applying, slot, place, store, deadline_ms);
-    message->granted_ms = granted_ms;
-    if (flags & MESSAGE_HAS_PIECE) {
-        piece_decode(applying, slot, error);
-    } else {
-        message->origin = decode_u32(&applying->in);
-    }
+    message_set_granted(broker, slot, granted_ms);
+    carry_asides(applying, slot, flags, error);
 }
 
 void message_digest(const struct broker *broker, uint32_t slot, struct digest *digest) {
     const struct message *message = message_at(broker, slot);
+    uint32_t piece = message_aside(broker, message, THING_PIECE);
     digest_thing(digest, &message->thing);
     digest_body_ref(digest, message_body_ref(message));
     const uint64_t values[] = {
-        message->sent_ms,
-        message->place,
-        message->is_kit,
-        message->has_piece,
-        message->deadline_ms,
-        message->receive_count,
-        message->first_received_ms,
-        message->nonce,
-        message->granted_ms,
-        message->store,
-        message->has_piece ? message->piece : message->origin,
+        message->sent_ms, message->place, message->is_kit, message->store, piece,
     };
     for (size_t i = 0; i < ARRAY_COUNT(values); i++) digest_u64(digest, values[i]);
-    if (message->has_piece) piece_digest(broker, message->piece, digest);
+    timing_digest_values(digest, message_timing(broker, message));
+    if (piece != BROKER_NONE) piece_digest(broker, piece, digest);
 }
 
 void message_check(const struct broker *broker, uint32_t slot) {
@@ -414,13 +429,16 @@ void message_check(const struct broker *broker, uint32_t slot) {
     CHECK(message->place != PLACE_NONE && message->place <= PLACE_PART);
     CHECK((message->store == BROKER_NONE) == (message->place == PLACE_PART));
     bool is_timed = message->place == PLACE_DELAYED || message->place == PLACE_IN_FLIGHT;
-    CHECK(is_timed || (message->deadline_ms == 0 && message->granted_ms == 0));
+    const struct timing *timing = message_timing(broker, message);
+    CHECK(is_timed || (timing->deadline_ms == 0 && timing->granted_ms == 0));
     CHECK(message->is_kit || message->body_position != 0);
-    CHECK(message->has_piece || (message->place != PLACE_LEASED && message->place != PLACE_PART));
-    if (message->place == PLACE_VISIBLE || is_timed) {
+    uint32_t piece = message_aside(broker, message, THING_PIECE);
+    CHECK(piece != BROKER_NONE || (message->place != PLACE_LEASED && message->place != PLACE_PART));
+    if (is_timed) {
         const struct store *store = store_at(broker, message->store);
-        const struct heap *heap = is_timed ? &store->timed : &store->visible;
-        CHECK(heap_value(heap, message->heap_index) == slot);
+        CHECK(heap_value(&store->timed, timing->heap_index) == slot);
     }
-    if (message->has_piece) CHECK(piece_at(broker, message->piece)->message == slot);
+    if (piece != BROKER_NONE) {
+        CHECK(piece_at(broker, piece)->message == slot && timing->origin == 0);
+    }
 }

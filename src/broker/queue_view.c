@@ -20,7 +20,7 @@ static void fill(const struct broker *broker, const struct queue *queue, struct 
         .counts = queue->counts,
     };
     if (store->visible.count > 0) {
-        const struct message *oldest = message_at(broker, heap_value(&store->visible, 0));
+        const struct message *oldest = message_at(broker, shelf_first(&store->visible));
         out->oldest_sent.ms = (int64_t)oldest->sent_ms;
     }
 }
@@ -51,37 +51,38 @@ bool broker_next_queue(const struct broker *broker, struct slice after, struct s
 static void peek(const struct broker *broker, const struct queue *queue, uint32_t slot,
                  struct peek_message *out) {
     const struct message *message = message_at(broker, slot);
+    const struct timing *timing = message_timing(broker, message);
     *out = (struct peek_message){
         .message =
             {
                 .message = message_ref(broker, slot),
-                .nonce = message->nonce,
+                .nonce = timing->nonce,
                 .queue_slot = queue->slot,
-                .receive_count = (uint32_t)message->receive_count,
+                .receive_count = (uint32_t)timing->receive_count,
                 .sent = {(int64_t)message->sent_ms},
-                .first_received = {(int64_t)message->first_received_ms},
+                .first_received = {(int64_t)timing->first_received_ms},
                 .body = message_body_ref(message),
             },
         .in_flight = message->place == PLACE_IN_FLIGHT,
         .delayed = message->place == PLACE_DELAYED,
     };
     message_id(broker, message->thing.number, out->message.id);
-    if (!message->has_piece) return;
-    out->error = piece_error(broker, message->piece);
-    piece_job_id(broker, message->piece, out->job_id);
+    uint32_t piece = message_aside(broker, message, THING_PIECE);
+    if (piece == BROKER_NONE) return;
+    out->error = piece_error(broker, piece);
+    piece_job_id(broker, piece, out->job_id);
 }
 
-/* From one heap; how many. The walk's memory is small and of this call; without it there is nothing
- * to see. */
-static uint32_t peek_heap(const struct broker *broker, const struct queue *queue,
-                          const struct heap *heap, const struct heap_order *order,
-                          struct peek_message *out, uint32_t max) {
+/* Those in the heap of deadlines; how many. The walk's memory is small and of this call; without it
+ * there is nothing to see. */
+static uint32_t peek_timed(const struct broker *broker, const struct queue *queue,
+                           const struct heap *heap, struct peek_message *out, uint32_t max) {
     struct arena arena;
     struct heap_walk walk;
     uint32_t count = 0;
     uint32_t slot;
     arena_open(&arena, broker->allocator, SIZE_MAX);
-    if (heap_walk_open(&walk, heap, order, broker, &arena, max)) {
+    if (heap_walk_open(&walk, heap, &timed_order, broker, &arena, max)) {
         while (heap_walk_next(&walk, &slot)) peek(broker, queue, slot, &out[count++]);
     }
     arena_close(&arena);
@@ -93,8 +94,11 @@ uint32_t broker_peek(const struct broker *broker, struct slice name, struct peek
     const struct queue *queue = queue_find(broker, name);
     if (queue == NULL) return 0;
     const struct store *store = queue_store(broker, queue);
-    uint32_t count = peek_heap(broker, queue, &store->visible, &visible_order, out, max);
-    return count + peek_heap(broker, queue, &store->timed, &timed_order, out + count, max - count);
+    struct shelf_walk walk = shelf_walk_open(&store->visible, max);
+    uint32_t count = 0;
+    uint32_t slot;
+    while (shelf_walk_next(&walk, &slot)) peek(broker, queue, slot, &out[count++]);
+    return count + peek_timed(broker, queue, &store->timed, out + count, max - count);
 }
 
 void broker_get_totals(const struct broker *broker, struct broker_totals *out) {
@@ -104,7 +108,8 @@ void broker_get_totals(const struct broker *broker, struct broker_totals *out) {
         .jobs_count = broker->pools[THING_JOB].count,
         .jobs_running = broker->jobs_running,
         .sessions_count = broker->pools[THING_SESSION].count,
-        .memory_bytes = broker->heap_bytes + pool_memory_bytes(&broker->tallies),
+        .memory_bytes = broker->heap_bytes + shelf_stock_memory_bytes(&broker->shelf_stock) +
+                        pool_memory_bytes(&broker->tallies),
     };
     for (int kind = THING_NONE + 1; kind < THING_KINDS_COUNT; kind++) {
         out->memory_bytes += pool_memory_bytes(&broker->pools[kind]);

@@ -191,7 +191,8 @@ static const struct roll *deal_begins(const struct deciding *deciding) {
     const struct roll *roll = thing_find(deciding->broker, THING_ROLL, command->roll);
     if (roll == NULL || !roll_has_room(deciding->broker, roll)) return NULL;
     const struct body_ref *chunk = &roll->chunks[roll->chunk];
-    bool is_it = chunk->count == command->chunk.count && chunk->checksum == hash64(command->chunk);
+    bool is_it = chunk->count == command->chunk.count &&
+                 chunk->checksum32 == body_checksum32(command->chunk);
     return is_it ? roll : NULL;
 }
 

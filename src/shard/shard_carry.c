@@ -102,7 +102,7 @@ static void say_given_up(const struct shard *shard) {
 
 static bool refs_are_equal(const struct body_ref *a, const struct body_ref *b, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        if (a[i].position != b[i].position || a[i].checksum != b[i].checksum ||
+        if (a[i].position != b[i].position || a[i].checksum32 != b[i].checksum32 ||
             a[i].count != b[i].count) {
             return false;
         }

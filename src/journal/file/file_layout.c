@@ -165,7 +165,8 @@ bool file_frame_next(struct slice *records, struct file_frame *out) {
 void file_frame_body(const struct file_frame *frame, uint32_t index, struct body_ref *out) {
     CHECK(index < frame->bodies_count);
     const char *at = frame->bodies.bytes + (size_t)index * FILE_FRAME_BODY_BYTES;
-    *out = (struct body_ref){.count = decode_u32_at(at), .checksum = decode_u64_at(at + 4)};
+    /* Little-endian: its lower half comes first. */
+    *out = (struct body_ref){.count = decode_u32_at(at), .checksum32 = decode_u32_at(at + 4)};
 }
 
 bool file_frame_body_is_given_up(const struct file_frame *frame, uint32_t index) {

@@ -156,11 +156,14 @@ static void copy_bodies(struct file_journal *journal, const struct slice *bodies
     uint64_t position = batch->number * journal->segment_bytes + batch->offset +
                         FILE_BATCH_HEADER_BYTES + batch->bodies.count;
     for (uint32_t i = 0; i < bodies_count; i++) {
-        refs[i] = body_ref_of(bodies[i], position);
+        uint64_t checksum = body_checksum(bodies[i]); /* the whole one, which is only on disk */
+        refs[i] = (struct body_ref){.position = position,
+                                    .checksum32 = (uint32_t)(checksum & UINT32_MAX),
+                                    .count = (uint32_t)bodies[i].count};
         position += bodies[i].count;
         buffer_append(&batch->bodies, bodies[i]);
         encode_u32(&batch->records, refs[i].count);
-        encode_u64(&batch->records, refs[i].checksum);
+        encode_u64(&batch->records, checksum);
     }
 }
 
