@@ -193,8 +193,8 @@ def test_queues_that_are_not_there(takt):
     bad(takt, "SendMessage", "MissingParameter",
         "The request must contain the parameter QueueUrl.", MessageBody="x")
     bad(takt, "SendMessage", "InvalidAddress", "The address /q is not valid for this endpoint...",
-        QueueUrl="http://host/q", MessageBody="x")
-    bad(takt, "SendMessage", "InvalidAddress", "The address ...", QueueUrl="http://host",
+        404, QueueUrl="http://host/q", MessageBody="x")
+    bad(takt, "SendMessage", "InvalidAddress", "The address ...", 404, QueueUrl="http://host",
         MessageBody="x")
 
 
@@ -680,9 +680,9 @@ def test_handles(takt, queue):
     words = 'The input receipt handle "{}" is not a valid receipt handle.'
     spoilt = handle[:-1] + ("A" if handle[-1] != "A" else "B")
     for wrong in ["garbage", spoilt, handle + "A", "x" * 200]:
-        bad(takt, "DeleteMessage", "ReceiptHandleIsInvalid", words.format(wrong), QueueUrl=queue,
-            ReceiptHandle=wrong)
-        bad(takt, "ChangeMessageVisibility", "ReceiptHandleIsInvalid", words.format(wrong),
+        bad(takt, "DeleteMessage", "ReceiptHandleIsInvalid", words.format(wrong), 404,
+            QueueUrl=queue, ReceiptHandle=wrong)
+        bad(takt, "ChangeMessageVisibility", "ReceiptHandleIsInvalid", words.format(wrong), 404,
             QueueUrl=queue, ReceiptHandle=wrong, VisibilityTimeout=0)
     bad(takt, "DeleteMessage", "MissingParameter",
         "The request must contain the parameter ReceiptHandle.", QueueUrl=queue)

@@ -11,7 +11,7 @@
       "The specified queue does not exist.")                                                       \
     X(QUEUE_EXISTS, "QueueNameExists", "QueueAlreadyExists", 400,                                  \
       "A queue already exists with the same name and a different value for an attribute.")         \
-    X(HANDLE_INVALID, "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 400,                     \
+    X(HANDLE_INVALID, "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404,                     \
       "The input receipt handle is invalid.")                                                      \
     X(NOT_IN_FLIGHT, "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", 400,       \
       "The message referred to isn't in flight.")                                                  \

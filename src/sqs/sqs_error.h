@@ -21,7 +21,7 @@
     X(PARAMETER_VALUE, CORAL "InvalidParameterValueException", "InvalidParameterValue", 400)       \
     X(ATTRIBUTE_NAME, "InvalidAttributeName", "InvalidAttributeName", 400)                         \
     X(ATTRIBUTE_VALUE, "InvalidAttributeValue", "InvalidAttributeValue", 400)                      \
-    X(ADDRESS, "InvalidAddress", "InvalidAddress", 400)                                            \
+    X(ADDRESS, "InvalidAddress", "InvalidAddress", 404)                                            \
     X(MESSAGE_CONTENTS, "InvalidMessageContents", "InvalidMessageContents", 400)                   \
     X(BATCH_EMPTY, "EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest", 400)           \
     X(BATCH_TOO_MANY, "TooManyEntriesInBatchRequest",                                              \

@@ -194,7 +194,8 @@ await part("errors by class", async () => {
   for (const [kind, name, input] of refusals) {
     await assert.rejects(call(name, input), (error) => {
       assert.ok(error instanceof kind, `${name}: ${error.name}: ${error.message}`);
-      assert.equal(error.$metadata.httpStatusCode, 400);
+      const status = kind === sqs.ReceiptHandleIsInvalid ? 404 : 400;
+      assert.equal(error.$metadata.httpStatusCode, status);
       return true;
     });
   }
