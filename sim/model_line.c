@@ -177,8 +177,8 @@ static void note_attempt(struct model *model, const struct model_note *note) {
     }
     EXPECT(lease != NULL && note->lsn != 0);
     struct model_job *job = change_job(model, lease->job);
-    bool is_dead =
-        note->command->kind == COMMAND_FAIL && lease->attempt == model->line.attempts_max;
+    bool is_last = command->is_final || lease->attempt == model->line.attempts_max;
+    bool is_dead = note->command->kind == COMMAND_FAIL && is_last;
     if (is_dead && (lease->station == 1 || lease->station == 2)) job->dead++;
     if (note->command->kind == COMMAND_REJECT) job->is_rejected = true;
     end_lease(model, lease);

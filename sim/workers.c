@@ -167,7 +167,8 @@ static void end_task(struct sim *sim, struct sim_task *task) {
     struct command command = {.kind = kind,
                               .attempt = {.session = ended.session,
                                           .message = ended.message,
-                                          .error = SLICE("it did not work")}};
+                                          .error = SLICE("it did not work"),
+                                          .is_final = sim_below(sim, 5) == 0}};
     clients_submit(sim, &command, &(struct sim_request){.queue = MODEL_QUEUES});
 }
 

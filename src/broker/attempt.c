@@ -2,7 +2,7 @@
 /* attempt.c -- an attempt that brought nothing: it failed, it was refused by the handler (a
  * business no), or it never really began.
  *
- *   FAIL     counted: again after a backoff; the last one: to the dead letters
+ *   FAIL     counted: again after a backoff; the last or final one: to the dead letters
  *   REJECT   the whole job ends; what of it waits is swept (lines_settle.c)
  *   RETURN   uncounted
  */
@@ -74,8 +74,9 @@ void decide_fail(struct deciding *deciding) {
     const struct command_attempt *command = &deciding->command->attempt;
     if (leased_message(deciding, command->session, command->message) == NULL) return;
     record_begin(deciding, RECORD_FAIL);
-    decide_attempt(deciding,
-                   &(struct attempt){.message = command->message.slot, .error = command->error});
+    decide_attempt(deciding, &(struct attempt){.message = command->message.slot,
+                                               .error = command->error,
+                                               .is_final = command->is_final});
 }
 
 void decide_return(struct deciding *deciding) {

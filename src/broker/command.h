@@ -175,6 +175,7 @@ struct command_attempt { /* FAIL, REJECT, RETURN (uncounted) */
     struct broker_ref session;
     struct broker_ref message;
     struct slice error;
+    bool is_final; /* FAIL: another attempt would end the same way; it dies now */
 };
 
 /* The next chunk of a roll, as broker_next_roll named it and as it was read. */

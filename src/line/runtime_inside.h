@@ -98,6 +98,7 @@ struct task {
     struct arena arena;  /* all of the following */
     struct slice output; /* the whole of it */
     struct slice error;
+    bool is_final; /* another attempt would end the same way */
     struct command_output *outputs;
     uint32_t outputs_count;
     struct slice result;

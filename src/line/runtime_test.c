@@ -111,11 +111,12 @@ TEST(runtime_fails_after_all_attempts) {
     runtime_kit_close(kit);
 }
 
-/* An output that the routes cannot take fails the message, not the worker. */
+/* An output that the routes cannot take fails the message, not the worker; and at once: the handler
+ * would put out the same again. */
 TEST(runtime_fails_what_cannot_be_routed) {
     struct runtime_kit *kit = runtime_kit_open();
     runtime_kit_start(kit, "line: bad\nstations:\n"
-                           "  talk: { exec: [echo, hello], retry: { attempts: 1 },\n"
+                           "  talk: { exec: [echo, hello], retry: { attempts: 5, backoff: 1h },\n"
                            "          next: { to: after, when: .total > 0 } }\n"
                            "  after: { exec: cat }\n");
     struct broker_ref job = runtime_kit_order(kit, "talk", SLICE("1"));
@@ -123,6 +124,10 @@ TEST(runtime_fails_what_cannot_be_routed) {
     struct job_view view = runtime_kit_job(kit, job);
     EXPECT_INT(view.state, JOB_FAILED);
     EXPECT(strstr(runtime_kit_body(kit, view.error), "not JSON") != NULL);
+    struct runtime_step steps[RUNTIME_KIT_STEPS_MAX];
+    EXPECT_INT(runtime_kit_steps(kit, job, steps), 1);
+    EXPECT_INT(steps[0].outcome, STEP_DEAD);
+    EXPECT_INT(runtime_kit_queue(kit, "talk").dead_count, 1);
     runtime_kit_close(kit);
 }
 

@@ -47,6 +47,7 @@ static void become_failure(struct task *task, const struct broker_answer *answer
     char *words = arena_printf(&task->arena, "its output cannot be handed on: %s", detail);
     task->error = slice_from_string(words == NULL ? "its output cannot be handed on" : words);
     task->end = COMMAND_FAIL;
+    task->is_final = true;
     submit(task);
 }
 
@@ -90,8 +91,10 @@ static void submit(struct task *task) {
             .result = task->result,
         };
     } else {
-        command.attempt = (struct command_attempt){
-            .session = worker->session, .message = task->message, .error = task->error};
+        command.attempt = (struct command_attempt){.session = worker->session,
+                                                   .message = task->message,
+                                                   .error = task->error,
+                                                   .is_final = task->is_final};
     }
     task->is_commanded = true;
     shard_submit(runtime_of(task)->shard, &command, answered, task);
@@ -129,6 +132,13 @@ static struct slice copy_words(struct task *task, struct slice words) {
 void task_fail(struct task *task, struct slice error) {
     task->error = copy_words(task, error);
     end_task(task, COMMAND_FAIL);
+}
+
+/* The handler has done its work; what the line's file makes of it would be the same next time, and
+ * what the work cost would be paid again. */
+static void fail_for_good(struct task *task, const char *error) {
+    task->is_final = true;
+    task_fail(task, slice_from_string(error));
 }
 
 void task_reject(struct task *task, struct slice reason) {
@@ -196,7 +206,7 @@ static void route(struct task *task, bool by_station) {
     if (rc == 0) {
         end_task(task, COMMAND_COMPLETE);
     } else if (rc == -EBADMSG) {
-        task_fail(task, slice_from_string(routed.failure));
+        fail_for_good(task, routed.failure);
     } else {
         task_fail(task, SLICE("takt has no memory left to route its output"));
     }
@@ -221,7 +231,7 @@ static void pass_on(struct worker *worker, struct task *task) {
     if (rc == 0) {
         route(task, false);
     } else if (rc == -EBADMSG) {
-        task_fail(task, slice_from_string(failure));
+        fail_for_good(task, failure);
     } else {
         task_fail(task, SLICE("takt has no memory left to hand it on"));
     }
