@@ -177,6 +177,18 @@ static size_t body_bytes_max(void *context, const struct http_request *request) 
     return rc == 0 ? match.route->body_bytes_max : UNWANTED_BODY_BYTES_MAX;
 }
 
+/* A body that no order can have need not come. */
+static bool refuses_head(void *context, const struct http_request *request,
+                         struct http_response *response) {
+    const struct gateway *gateway = context;
+    struct route_match match;
+    struct slice id;
+    struct slice rest;
+    if (!gateway->is_ready || is_job_path(request->path, &id, &rest)) return false;
+    return find_route(gateway, request, request->method, &match) == 0 &&
+           gateway_refuses_type(request, match.route, response);
+}
+
 /* As a line file has it: 64KiB. */
 static char *size_text(struct arena *arena, uint32_t bytes_count) {
     const uint32_t mib = 1024 * 1024;
@@ -217,6 +229,7 @@ static void on_refused(void *context, struct arena *arena, int status,
 
 const struct http_handler *gateway_handler(void) {
     static const struct http_handler handler = {.body_bytes_max = body_bytes_max,
+                                                .refuses_head = refuses_head,
                                                 .on_request = on_request,
                                                 .on_closed = on_closed,
                                                 .on_refused = on_refused,

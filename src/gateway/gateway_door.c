@@ -224,33 +224,40 @@ static void take(struct order *order) {
     buffer_close(&about);
 }
 
-static void refuse_type(struct order *order) {
-    const struct definition_route *route = order->match.route;
+bool gateway_refuses_type(const struct http_request *request, const struct definition_route *route,
+                          struct http_response *response) {
+    struct slice type = http_request_header(request, SLICE("content-type"));
+    if (route_accepts(route, type)) return false;
     struct buffer words;
-    buffer_open(&words, &order->env->allocator, 64 * 1024);
+    buffer_open(&words, request->arena->allocator, 64 * 1024);
     buffer_printf(&words, "%s %s takes ", route->method, route->pattern);
     for (uint32_t i = 0; i < route->accept_count; i++) {
         const char *between = i == 0 ? "" : i + 1 == route->accept_count ? " or " : ", ";
         buffer_printf(&words, "%s%s", between, route->accept[i]);
     }
-    struct slice type = http_request_header(order->visit.request, SLICE("content-type"));
     buffer_append_string(&words, ", not ");
     buffer_append(&words, type.count > 0 ? type : SLICE("a body without a Content-Type"));
-    refuse(order, 415, "type-not-accepted", buffer_slice(&words));
+    problem_write(request->arena,
+                  &(struct problem){
+                      .status = 415, .code = "type-not-accepted", .detail = buffer_slice(&words)},
+                  response);
     buffer_close(&words);
+    return true;
 }
 
 void gateway_take_order(struct gateway *gateway, struct http_request *request,
                         const struct route_match *match) {
+    struct http_response response;
+    if (gateway->is_ready && gateway_refuses_type(request, match->route, &response)) {
+        http_respond(request, &response);
+        return;
+    }
     struct order *order = order_begin(gateway, request);
     if (order == NULL) return;
     order->match = *match;
     order->wait_s = wait_of(request);
-    struct slice type = http_request_header(request, SLICE("content-type"));
     if (!gateway->is_ready || !find_station(order)) {
         order_refuse(order, 503, "not-ready", SLICE("takt is starting or stopping; try again"), 1);
-    } else if (!route_accepts(match->route, type)) {
-        refuse_type(order);
     } else {
         take(order);
     }

@@ -50,6 +50,9 @@ struct order *order_begin(struct gateway *gateway, struct http_request *request)
 void order_stop_waiting(struct order *order);
 
 /* gateway_door.c: match->route fits the request. */
+/* True: 415, with *response in the request's arena. */
+bool gateway_refuses_type(const struct http_request *request, const struct definition_route *route,
+                          struct http_response *response);
 void gateway_take_order(struct gateway *gateway, struct http_request *request,
                         const struct route_match *match);
 

@@ -92,6 +92,19 @@ TEST(gateway_makes_jobs_of_orders) {
     close_gateway(&kit);
 }
 
+/* A body of a type that is not taken is not waited for: the answer comes with the headers. */
+static void expect_early_415(struct gateway_kit *kit) {
+    struct client client = client_open(&kit->door.fixture);
+    say(&kit->door.fixture, &client,
+        "POST /orders HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+        "Content-Length: 2000\r\nExpect: 100-continue\r\n\r\n");
+    EXPECT(door_hears(&kit->door, &client));
+    EXPECT(strncmp(client.bytes, "HTTP/1.1 415 ", 13) == 0);
+    EXPECT(strstr(client.bytes, "POST /orders takes application/json or text/*") != NULL);
+    EXPECT(strstr(client.bytes, "Connection: close") != NULL);
+    client_close(&client);
+}
+
 /* What cannot become a job is refused in words, the file's own where it has some. */
 TEST(gateway_refuses_in_words) {
     struct gateway_kit kit;
@@ -107,6 +120,7 @@ TEST(gateway_refuses_in_words) {
     expect(&kit, "POST /orders", "Content-Type: image/png\r\n", ORDER, 415,
            "POST /orders takes application/json or text/*, not image/png", NULL);
     expect(&kit, "POST /orders", "", ORDER, 415, "not a body without a Content-Type", NULL);
+    expect_early_415(&kit);
     expect(&kit, "POST /orders", json, large, 413, "larger than the max_body of POST /orders: 2KiB",
            NULL);
     expect(&kit, "GET /orders", "", "", 405, "Allow: POST\r\n", "/orders takes POST, not GET");

@@ -56,6 +56,11 @@ struct http_handler {
     /* The headers are in; how many bytes of body are taken? Above it the client gets 413 (in the
      * words that on_too_large gives, or on_refused, or plain text). */
     size_t (*body_bytes_max)(void *context, const struct http_request *request);
+    /* The headers are in, the body is not: true: it shall not come. The client gets *response, with
+     * its status (memory from the request's arena), and the connection ends. May be NULL. Whatever is
+     * refused here, on_request must refuse too: a small body has often come with its headers. */
+    bool (*refuses_head)(void *context, const struct http_request *request,
+                         struct http_response *response);
     /* The request is whole. Answer with http_respond now or later. */
     void (*on_request)(void *context, struct http_request *request);
     /* The client went away before the answer: the request is gone after this call, http_respond

@@ -187,10 +187,19 @@ static void linger(struct connection *connection) {
     }
 }
 
+/* The answer of a connection that ends with it. */
+static void send_refusal(struct connection *connection, const struct http_response *response) {
+    connection->keep_alive = false;
+    if (respond_send(connection, NULL, response) < 0) {
+        connection_close(connection);
+    } else {
+        linger(connection);
+    }
+}
+
 static void refuse(struct connection *connection, int status) {
     struct http_server *server = connection->server;
     struct http_response response = {.status = status};
-    connection->keep_alive = false;
     if (connection->exchange == NULL)
         connection->exchange = server_take_exchange(server, connection);
     const struct http_handler *handler = server->handler;
@@ -206,11 +215,7 @@ static void refuse(struct connection *connection, int status) {
                                       : SLICE("The request was refused.\n");
     }
     response.status = status;
-    if (respond_send(connection, NULL, &response) < 0) {
-        connection_close(connection);
-    } else {
-        linger(connection);
-    }
+    send_refusal(connection, &response);
 }
 
 void connection_answered(struct connection *connection, int sent) {
@@ -372,7 +377,7 @@ static void settle(struct connection *connection) {
 
 /* ---- From bytes to the handler. ---- */
 
-/* The head is in: may the body come? 1, or a refusal. */
+/* The head is in: may the body come? 1, also when its refusal is under way; or a refusal. */
 static int admit_body(struct connection *connection) {
     struct http_server *server = connection->server;
     struct http_request *request = &connection->exchange->request;
@@ -386,6 +391,12 @@ static int admit_body(struct connection *connection) {
     bool is_here = connection->input_count - connection->input_start - connection->head_end >=
                        connection->content_length &&
                    !connection->chunked;
+    struct http_response response = {0};
+    if (!is_here && server->handler->refuses_head != NULL &&
+        server->handler->refuses_head(server->context, request, &response)) {
+        send_refusal(connection, &response);
+        return 1;
+    }
     struct slice expect = http_request_header(request, SLICE("expect"));
     if (is_here || connection->parser.http_minor == 0 ||
         !slice_equal_ignore_case(expect, SLICE("100-continue")))
