@@ -341,7 +341,7 @@ static void give_back(struct harness *harness) {
 static void deal(struct harness *harness) {
     struct broker_ref roll;
     struct body_ref chunk;
-    if (!broker_next_roll(harness->broker, &roll, &chunk)) return;
+    if (!broker_next_roll(harness->broker, (struct broker_ref){0}, &roll, &chunk)) return;
     struct command command = {.kind = COMMAND_ROLL_DEAL,
                               .roll_deal = {roll, harness_body(harness, chunk)}};
     EXPECT_INT(harness_submit(harness, &command)->result, BROKER_OK);

@@ -98,8 +98,11 @@ struct broker_event {
  * costs nothing, and a thing is in the list once. None come out of replay. */
 bool broker_take_event(struct broker *broker, struct broker_event *out);
 
-/* A roll that can be dealt now (its targets have room): which chunk to read. */
-bool broker_next_roll(const struct broker *broker, struct broker_ref *roll, struct body_ref *chunk);
+/* A roll that can be dealt now (its targets have room): which chunk to read. The one that waited
+ * longest; `after` (number 0: none, or it is gone): the next one behind that. O(1); with `after`
+ * O(rolls). */
+bool broker_next_roll(const struct broker *broker, struct broker_ref after, struct broker_ref *roll,
+                      struct body_ref *chunk);
 
 #define BROKER_CARRY_BODIES_MAX 256u
 struct broker_carry {

@@ -123,24 +123,38 @@ static bool roll_has_room(const struct broker *broker, const struct roll *roll) 
     return true;
 }
 
-void roll_find_next(struct broker *broker) {
+/* Which of two rolls goes first: the one that waited longer. */
+static bool roll_is_before(const struct broker *broker, uint32_t a, uint32_t b) {
+    const struct roll *one = roll_at(broker, a);
+    const struct roll *other = roll_at(broker, b);
+    return one->turn != other->turn ? one->turn < other->turn : a < b;
+}
+
+/* The first that has room, of those behind `after` (BROKER_NONE: of all). */
+static uint32_t roll_first_behind(const struct broker *broker, uint32_t after) {
     const struct pool *rolls = &broker->pools[THING_ROLL];
     uint32_t best = BROKER_NONE;
     for (uint32_t slot = pool_next_taken(rolls, 0); slot != BROKER_NONE;
          slot = pool_next_taken(rolls, slot + 1)) {
-        const struct roll *roll = roll_at(broker, slot);
-        if (best != BROKER_NONE && roll_at(broker, best)->turn <= roll->turn) continue;
-        if (roll_has_room(broker, roll)) best = slot;
+        if (after != BROKER_NONE && !roll_is_before(broker, after, slot)) continue;
+        if (best != BROKER_NONE && !roll_is_before(broker, slot, best)) continue;
+        if (roll_has_room(broker, roll_at(broker, slot))) best = slot;
     }
-    broker->roll_next = best;
+    return best;
+}
+
+void roll_find_next(struct broker *broker) {
+    broker->roll_next = roll_first_behind(broker, BROKER_NONE);
     broker->roll_is_stale = false;
 }
 
-bool broker_next_roll(const struct broker *broker, struct broker_ref *roll,
+bool broker_next_roll(const struct broker *broker, struct broker_ref after, struct broker_ref *roll,
                       struct body_ref *chunk) {
-    if (broker->roll_next == BROKER_NONE) return false;
-    const struct roll *next = roll_at(broker, broker->roll_next);
-    *roll = ref_at(broker, THING_ROLL, broker->roll_next);
+    uint32_t slot = broker->roll_next;
+    if (thing_find(broker, THING_ROLL, after) != NULL) slot = roll_first_behind(broker, after.slot);
+    if (slot == BROKER_NONE) return false;
+    const struct roll *next = roll_at(broker, slot);
+    *roll = ref_at(broker, THING_ROLL, slot);
     *chunk = next->chunks[next->chunk];
     return true;
 }

@@ -144,9 +144,10 @@ void shard_watch_wake(struct shard *shard, struct broker_ref job);
 /* ---- shard_roll.c, shard_carry.c, shard_advance.c: what goes on by itself -------------------- */
 
 struct shard_roll {
-    bool is_reading; /* one chunk is under way */
-    bool is_silent;  /* the last error was said */
-    int64_t retry_ns;
+    bool is_reading;         /* one chunk is under way */
+    uint64_t said_of;        /* number of the roll whose error was said; 0: none */
+    int64_t retry_ns;        /* until then the rolls behind `after` alone; 0: all */
+    struct broker_ref after; /* its chunk cannot be read now */
     struct broker_ref roll;
     struct body_ref chunk;
 };
