@@ -305,6 +305,8 @@ def test_job_show_tells_rejects_failures_and_where_it_waits(takt):
     with open(till, "w", encoding="utf-8"):
         pass
     assert cli(takt, "queue", "redrive", "shop_till_dead")[0] == "1 message sent back\n"
+    assert "its dead letters lie in shop_till_dead" in \
+        cli(takt, "queue", "redrive", "shop_till", code=BAD_INPUT)[1]
     wait_until(lambda: "of line shop: done" in cli(takt, "job", "show", "F-1")[0], 10, "revived")
     os.unlink(till)
 

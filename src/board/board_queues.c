@@ -157,7 +157,8 @@ void board_redrive_queue(struct ask *ask) {
     }
     redrive->left = view.visible_count < max ? view.visible_count : max;
     ask->more = redrive;
-    if (redrive->left == 0) {
+    /* A queue that has no dead letters is refused in words, be it empty. */
+    if (redrive->left == 0 && view.kind != QUEUE_STATION) {
         finish_redrive(ask, false);
     } else {
         redrive_next(ask);

@@ -28,6 +28,8 @@ void lines_check(const struct broker *broker);
  * send: to a station's queue: each entry starts a job. redrive, delete: of its dead queue.
  * purge: either. Each fills the answer as its plain twin does. */
 void decide_station_send(struct deciding *deciding, const struct queue *queue);
+/* What the dead letters of that station's queue are called. */
+struct slice station_dead_name(const struct broker *broker, const struct queue *queue);
 void decide_station_redrive(struct deciding *deciding, const struct queue *queue);
 void decide_station_delete(struct deciding *deciding, const struct queue *queue);
 /* From decide_advance: the earliest deadline is that of this queue, job or split; or nothing is due

@@ -22,6 +22,10 @@ struct station station_of(const struct broker *broker, const struct queue *queue
     return station_at(broker, line_at(broker, queue->line), queue->station);
 }
 
+struct slice station_dead_name(const struct broker *broker, const struct queue *queue) {
+    return station_of(broker, queue).settings->dead_queue;
+}
+
 struct station station_of_message(const struct broker *broker, const struct message *message) {
     const struct piece *piece = message_piece(broker, message);
     if (message->place == PLACE_LEASED) {

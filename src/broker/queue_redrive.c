@@ -57,7 +57,11 @@ void decide_redrive(struct deciding *deciding) {
     const struct queue *queue = deciding_queue(deciding, command->queue);
     if (queue == NULL) return;
     if (queue->kind == QUEUE_STATION) {
-        refuse(deciding, BROKER_UNSUPPORTED);
+        struct slice dead = station_dead_name(deciding->broker, queue);
+        refuse_printf(
+            deciding, BROKER_UNSUPPORTED,
+            "%.*s is what a station works on; its dead letters lie in %.*s: redrive those.",
+            SLICE_ARGS(queue_name(queue)), SLICE_ARGS(dead));
         return;
     }
     if (queue->kind == QUEUE_STATION_DEAD) {
