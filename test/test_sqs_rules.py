@@ -145,6 +145,22 @@ def test_too_large_a_request_is_refused_as_json(takt):
     connection.close()
 
 
+def test_what_is_no_request_is_refused_in_the_shape_of_sqs(takt):
+    address = urllib.parse.urlsplit(takt.urls["sqs"])
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40000 + b"\r\n\r\n"
+    for sent, status, words in [(b"hello\r\n\r\n", 400, "This is not an HTTP request"),
+                                (head, 431, "The request's headers are too large."),
+                                (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, "takt speaks HTTP/1.1.")]:
+        with socket.create_connection((address.hostname, address.port), timeout=30) as client:
+            client.sendall(sent)
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            told = json.loads(answer.read())
+        assert (answer.status, told["__type"]) == (status, TYPES["SerializationException"])
+        assert answer.headers["x-amzn-query-error"] == "MalformedInput;Sender"
+        assert told["message"].startswith(words)
+
+
 def test_members_that_are_null_count_as_missing(takt, queue):
     good(takt, "SendMessage", QueueUrl=queue, MessageBody="a", DelaySeconds=None,
          MessageAttributes=None, MessageGroupId=None)

@@ -133,7 +133,17 @@ static void on_closed(void *context, struct http_request *request) {
     sqs_call_end(call);
 }
 
-/* The body of a refusal that no call was made for. */
+static void add_error_header(struct arena *arena, const char *code, int status,
+                             struct http_response *response) {
+    struct http_header *header = arena_take(arena, sizeof *header);
+    const char *text = sqs_error_header(arena, code, status);
+    if (header == NULL || text == NULL) return;
+    *header = (struct http_header){SLICE("x-amzn-query-error"), slice_from_string(text)};
+    response->headers = header;
+    response->headers_count = 1;
+}
+
+/* A refusal that no call was made for. */
 static void write_refusal(const struct sqs_protocol *protocol, struct arena *arena, int status,
                           struct http_response *response) {
     struct sqs_fault fault = sqs_fault_none(arena);
@@ -143,10 +153,14 @@ static void write_refusal(const struct sqs_protocol *protocol, struct arena *are
     } else if (status == 503) {
         sqs_fail_result(&fault, BROKER_BUSY, SLICE("Too many connections are open."));
     } else {
-        sqs_fail(&fault, SQS_ERROR_SERIALIZATION, "The request is not HTTP that can be taken: %d.",
-                 status);
+        const char *words = status == 408   ? "The request did not come in time."
+                            : status == 431 ? "The request's headers are too large."
+                            : status == 505 ? "takt speaks HTTP/1.1."
+                                            : "This is not an HTTP request that can be read.";
+        sqs_fail(&fault, SQS_ERROR_SERIALIZATION, "%s", words);
     }
     response->content_type = protocol->content_type;
+    if (protocol->has_error_header) add_error_header(arena, fault.code, status, response);
     struct buffer out;
     buffer_open(&out, arena->allocator, 4096);
     protocol->write_fault(&out, &fault, SLICE_EMPTY);

@@ -8,8 +8,6 @@
 #include "base/hash.h"
 #include "sqs/sqs_inside.h"
 
-#include <stdio.h>
-
 static void make_request_id(struct sqs *sqs, char out[SQS_ID_BYTES]) {
     uint8_t id[16];
     sqs->calls_count++;
@@ -68,7 +66,6 @@ static struct slice request_id_of(const struct sqs_call *call) {
 
 /* The answer lies in `out`. */
 static void send_out(struct sqs_call *call) {
-    char error[96];
     struct http_header headers[2] = {{SLICE("x-amzn-requestid"), request_id_of(call)}};
     struct http_response response = {.status = call->status,
                                      .content_type = call->protocol->content_type,
@@ -76,12 +73,12 @@ static void send_out(struct sqs_call *call) {
                                      .headers_count = 1,
                                      .body = buffer_slice(&call->out)};
     if (call->error_code != NULL && call->protocol->has_error_header) {
-        int count = snprintf(error, sizeof error, "%s;%s", call->error_code,
-                             call->status < 500 ? "Sender" : "Receiver");
-        CHECK(count > 0 && (size_t)count < sizeof error);
-        headers[1] =
-            (struct http_header){SLICE("x-amzn-query-error"), slice_from(error, (size_t)count)};
-        response.headers_count = 2;
+        const char *error = sqs_error_header(sqs_call_arena(call), call->error_code, call->status);
+        if (error != NULL) { /* else the body says it alone */
+            headers[1] =
+                (struct http_header){SLICE("x-amzn-query-error"), slice_from_string(error)};
+            response.headers_count = 2;
+        }
     }
     http_respond(call->request, &response);
     sqs_call_end(call);

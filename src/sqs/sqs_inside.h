@@ -98,6 +98,11 @@ extern const struct sqs_action sqs_action_change_message_visibility_batch;
 /* NULL: *fault says whether nobody has it, or takt has not yet. */
 const struct sqs_action *sqs_action_find(struct slice name, struct sqs_fault *fault);
 
+/* "CODE;Sender" or "CODE;Receiver"; NULL: out of memory. */
+static inline const char *sqs_error_header(struct arena *arena, const char *code, int status) {
+    return arena_printf(arena, "%s;%s", code, status < 500 ? "Sender" : "Receiver");
+}
+
 /* ---- sqs_call.c: each call is ended by exactly one of the answers ---- */
 
 struct sqs_call *sqs_call_open(struct sqs *sqs, struct http_request *request); /* NULL: memory */
