@@ -8,14 +8,7 @@
 
 static const struct sqs_field fields[] = {
     SQS_FIELD(message_input, queue_url, "QueueUrl", SQS_TEXT),
-    SQS_FIELD(message_input, text, "MessageBody", SQS_TEXT),
-    SQS_FIELD(message_input, delay_seconds, "DelaySeconds", SQS_INTEGER),
-    SQS_FIELD_LIST(message_input, attributes, "MessageAttributes", "MessageAttribute",
-                   SQS_ATTRIBUTES),
-    SQS_FIELD_LIST(message_input, system_attributes, "MessageSystemAttributes",
-                   "MessageSystemAttribute", SQS_ATTRIBUTES),
-    SQS_FIELD(message_input, group_id, "MessageGroupId", SQS_TEXT),
-    SQS_FIELD(message_input, deduplication_id, "MessageDeduplicationId", SQS_TEXT),
+    MESSAGE_INPUT_FIELDS,
 };
 static const struct sqs_shape shape = SQS_SHAPE(message_input, fields);
 
@@ -68,10 +61,8 @@ static void run(struct sqs_call *call, const void *input_any) {
         sqs_refuse(call, &fault);
         return;
     }
-    struct command_send_entry entry = {
-        .body = buffer_slice(&sqs->encoded),
-        .counted_bytes = (uint32_t)sqs_message_counted_bytes(input),
-        .delay_ms = input->delay_seconds.is_given ? input->delay_seconds.value * 1000 : -1};
+    struct command_send_entry entry = sqs_message_entry(input);
+    entry.body = buffer_slice(&sqs->encoded);
     struct command command = {
         .kind = COMMAND_SEND,
         .send = {.queue = state->queue, .entries = &entry, .entries_count = 1}};

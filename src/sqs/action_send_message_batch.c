@@ -14,14 +14,7 @@ struct send_batch_input {
 
 static const struct sqs_field entry_fields[] = {
     SQS_FIELD(message_input, id, "Id", SQS_TEXT),
-    SQS_FIELD(message_input, text, "MessageBody", SQS_TEXT),
-    SQS_FIELD(message_input, delay_seconds, "DelaySeconds", SQS_INTEGER),
-    SQS_FIELD_LIST(message_input, attributes, "MessageAttributes", "MessageAttribute",
-                   SQS_ATTRIBUTES),
-    SQS_FIELD_LIST(message_input, system_attributes, "MessageSystemAttributes",
-                   "MessageSystemAttribute", SQS_ATTRIBUTES),
-    SQS_FIELD(message_input, group_id, "MessageGroupId", SQS_TEXT),
-    SQS_FIELD(message_input, deduplication_id, "MessageDeduplicationId", SQS_TEXT),
+    MESSAGE_INPUT_FIELDS,
 };
 static const struct sqs_shape entry_shape = SQS_SHAPE(message_input, entry_fields);
 
@@ -87,9 +80,7 @@ static uint32_t make_entries(struct sqs *sqs, const struct message_input *inputs
         if (!batch_add(batch, i)) continue;
         uint32_t place = batch->commanded_count - 1;
         ends[place] = sqs->encoded.count;
-        entries[place] = (struct command_send_entry){
-            .counted_bytes = (uint32_t)sqs_message_counted_bytes(input),
-            .delay_ms = input->delay_seconds.is_given ? input->delay_seconds.value * 1000 : -1};
+        entries[place] = sqs_message_entry(input);
     }
     size_t from = 0;
     for (uint32_t place = 0; place < batch->commanded_count; place++) {

@@ -266,6 +266,13 @@ static void write_md5(struct sqs_writer *writer, struct slice name, const uint8_
     writer->protocol->text(writer, name, slice_from(text, sizeof text));
 }
 
+struct command_send_entry sqs_message_entry(const struct message_input *input) {
+    return (struct command_send_entry){
+        .counted_bytes = (uint32_t)sqs_message_counted_bytes(input),
+        .delay_ms = input->delay_seconds.is_given ? input->delay_seconds.value * 1000 : -1,
+    };
+}
+
 void sqs_message_write_sums(struct sqs_writer *writer, const struct message_sums *sums) {
     write_md5(writer, SLICE("MD5OfMessageBody"), sums->text);
     if (sums->has_attributes) write_md5(writer, SLICE("MD5OfMessageAttributes"), sums->attributes);

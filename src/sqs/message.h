@@ -18,6 +18,16 @@ struct message_input {
     struct sqs_attributes system_attributes;
 };
 
+#define MESSAGE_INPUT_FIELDS                                                                       \
+    SQS_FIELD(message_input, text, "MessageBody", SQS_TEXT),                                       \
+        SQS_FIELD(message_input, delay_seconds, "DelaySeconds", SQS_INTEGER),                      \
+        SQS_FIELD_LIST(message_input, attributes, "MessageAttributes", "MessageAttribute",         \
+                       SQS_ATTRIBUTES),                                                            \
+        SQS_FIELD_LIST(message_input, system_attributes, "MessageSystemAttributes",                \
+                       "MessageSystemAttribute", SQS_ATTRIBUTES),                                  \
+        SQS_FIELD(message_input, group_id, "MessageGroupId", SQS_TEXT),                            \
+        SQS_FIELD(message_input, deduplication_id, "MessageDeduplicationId", SQS_TEXT)
+
 /* What its sender is told. */
 struct message_sums {
     uint8_t text[16];
@@ -33,6 +43,8 @@ uint64_t sqs_message_counted_bytes(const struct message_input *input);
  * missing: which error it is when there is no body (a batch has another one). */
 bool sqs_message_make(struct sqs *sqs, const struct message_input *input, enum sqs_error missing,
                       struct buffer *out, struct message_sums *sums, struct sqs_fault *fault);
+/* What the broker is told of it, but for the body. */
+struct command_send_entry sqs_message_entry(const struct message_input *input);
 /* The members that a sender's answer has besides the id. */
 void sqs_message_write_sums(struct sqs_writer *writer, const struct message_sums *sums);
 
