@@ -233,80 +233,90 @@ void effect_back_apply(struct applying *applying) {
     piece_enter(broker, ref.slot);
 }
 
-/* ---- dead letters ----------------------------------------------------------------------------- */
+/* ---- to the dead letters, and back ------------------------------------------------------------ */
 
-void effect_dead(struct deciding *deciding, uint32_t message, const struct queue *queue,
-                 const struct queue *dead_queue, uint32_t error) {
-    struct buffer *out = effect_begin(deciding, EFFECT_DEAD);
+/* Its new number, for the record that also says from which queue (counted) into which store. */
+static void encode_crossing(struct deciding *deciding, enum effect_kind kind, uint32_t message,
+                            const struct queue *from, const struct queue *to) {
+    struct buffer *out = effect_begin(deciding, kind);
     encode_ref(out, message_ref(deciding->broker, message));
-    encode_queue(out, queue);
-    encode_store(out, dead_queue);
+    encode_queue(out, from);
+    encode_store(out, to);
     encode_u64(out, deciding->next_number++);
-    encode_u32(out, error);
+}
+
+struct crossing {
+    struct broker_ref message;
+    struct queue *from; /* NULL: gone */
+    struct broker_ref store;
+    uint64_t number;
+};
+
+static struct crossing decode_crossing(struct applying *applying) {
+    struct crossing crossing = {.message = decode_ref(&applying->in)};
+    crossing.from = queue_next(applying);
+    crossing.store = decode_ref(&applying->in);
+    crossing.number = decode_u64(&applying->in);
+    return crossing;
+}
+
+/* Out of its lists and counts, to be changed. NULL: it is not there, or memory has run out. */
+static struct piece *crossing_begin(struct applying *applying, const struct crossing *crossing) {
+    struct broker *broker = applying->broker;
+    if (!applying->in.failed) root_count(broker, THING_MESSAGE, crossing->number);
+    const struct message *message = applying_find(applying, THING_MESSAGE, crossing->message);
+    if (message == NULL || applying->in.failed) return NULL;
+    if (store_for(broker, crossing->store) == NULL) return NULL;
+    piece_leave(broker, crossing->message.slot);
+    return message_piece(broker, message);
 }
 
 /* It comes into another queue as if it had just been sent there: a queue's numbers and sent times
  * grow together, and its time to be kept there begins. */
-static void message_move(struct applying *applying, uint32_t slot, struct store *store,
-                         uint64_t number) {
+static void crossing_end(struct applying *applying, const struct crossing *crossing) {
     struct broker *broker = applying->broker;
+    uint32_t slot = crossing->message.slot;
     message_unplace(broker, slot);
-    message_renumber(broker, slot, number, applying->now_ms);
-    message_piece(broker, message_at(broker, slot))->owner = number;
-    message_to_visible(broker, slot, store);
+    message_renumber(broker, slot, crossing->number, applying->now_ms);
+    message_piece(broker, message_at(broker, slot))->owner = crossing->number;
+    message_to_visible(broker, slot, store_at(broker, crossing->store.slot));
     piece_enter(broker, slot);
 }
 
+void effect_dead(struct deciding *deciding, uint32_t message, const struct queue *queue,
+                 const struct queue *dead_queue, uint32_t error) {
+    encode_crossing(deciding, EFFECT_DEAD, message, queue, dead_queue);
+    encode_u32(&deciding->decision->record, error);
+}
+
 void effect_dead_apply(struct applying *applying) {
-    struct broker *broker = applying->broker;
-    struct broker_ref ref = decode_ref(&applying->in);
-    struct queue *queue = queue_next(applying);
-    struct broker_ref store_ref = decode_ref(&applying->in);
-    uint64_t number = decode_u64(&applying->in);
+    struct crossing crossing = decode_crossing(applying);
     uint32_t error = decode_u32(&applying->in);
-    QUEUE_COUNT(queue, dead, 1);
-    if (!applying->in.failed) root_count(broker, THING_MESSAGE, number);
-    const struct message *message = applying_find(applying, THING_MESSAGE, ref);
-    if (message == NULL || applying->in.failed) return;
-    struct store *store = store_for(broker, store_ref);
-    if (store == NULL) return;
-    struct piece *piece = message_piece(broker, message);
-    piece_leave(broker, ref.slot);
+    QUEUE_COUNT(crossing.from, dead, 1);
+    struct piece *piece = crossing_begin(applying, &crossing);
+    if (piece == NULL) return;
     piece->session = BROKER_NONE;
     piece->is_dead = true;
     piece->is_suspect = false;
     piece_set_error(applying, piece, error);
-    message_move(applying, ref.slot, store, number);
+    crossing_end(applying, &crossing);
 }
 
 void effect_revive(struct deciding *deciding, uint32_t message, const struct queue *queue,
                    const struct queue *dead_queue) {
-    struct buffer *out = effect_begin(deciding, EFFECT_REVIVE);
-    encode_ref(out, message_ref(deciding->broker, message));
-    encode_queue(out, dead_queue);
-    encode_store(out, queue);
-    encode_u64(out, deciding->next_number++);
+    encode_crossing(deciding, EFFECT_REVIVE, message, dead_queue, queue);
 }
 
 void effect_revive_apply(struct applying *applying) {
-    struct broker *broker = applying->broker;
-    struct broker_ref ref = decode_ref(&applying->in);
-    struct queue *dead_queue = queue_next(applying);
-    struct broker_ref store_ref = decode_ref(&applying->in);
-    uint64_t number = decode_u64(&applying->in);
-    QUEUE_COUNT(dead_queue, redriven, 1);
-    if (!applying->in.failed) root_count(broker, THING_MESSAGE, number);
-    const struct message *message = applying_find(applying, THING_MESSAGE, ref);
-    if (message == NULL || applying->in.failed) return;
-    struct store *store = store_for(broker, store_ref);
-    if (store == NULL) return;
-    struct piece *piece = message_piece(broker, message);
-    piece_leave(broker, ref.slot);
+    struct crossing crossing = decode_crossing(applying);
+    QUEUE_COUNT(crossing.from, redriven, 1);
+    struct piece *piece = crossing_begin(applying, &crossing);
+    if (piece == NULL) return;
     piece->is_dead = false;
     piece->attempts = 0;
     piece->queued_ms = applying->now_ms;
     piece->started_ms = 0;
-    message_move(applying, ref.slot, store, number);
+    crossing_end(applying, &crossing);
 }
 
 void effect_show(struct deciding *deciding, uint32_t message) {
