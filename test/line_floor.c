@@ -216,7 +216,8 @@ uint32_t floor_deal(struct floor *floor) {
     struct broker_ref roll;
     struct body_ref chunk;
     uint32_t count = 0;
-    for (; broker_next_roll(floor->harness.broker, (struct broker_ref){0}, &roll, &chunk); count++) {
+    for (; broker_next_roll(floor->harness.broker, (struct broker_ref){0}, &roll, &chunk);
+         count++) {
         struct command command = {
             .kind = COMMAND_ROLL_DEAL,
             .roll_deal = {.roll = roll, .chunk = harness_body(&floor->harness, chunk)}};
