@@ -85,7 +85,7 @@ static void read_but(struct floor *floor, uint64_t position) {
     struct between *between = &floor->kit->between;
     for (uint32_t turn = 0; turn < 20; turn++) {
         for (uint32_t i = 0; i < between->reads_count; i++) {
-            if (between->reads[i].ref.position == position) between->reads[i].ref.checksum ^= 1;
+            if (between->reads[i].ref.position == position) between->reads[i].ref.checksum32 ^= 1;
         }
         (void)between_read_all(between);
         kit_commit(floor->kit);
