@@ -451,6 +451,7 @@ void process_signal(struct process *process, int signal_number) {
     if (process->exited) return; /* the id may be another's by now */
     process->signal_asked = signal_number;
     (void)kill(process->pid, process_order_for(signal_number)); /* it is our child: it is there */
+    if (signal_number == SIGKILL) (void)kill(process->pid, SIGCONT); /* it may have been stopped */
 }
 
 bool process_is_known(void *context, pid_t pid) {

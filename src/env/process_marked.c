@@ -150,9 +150,10 @@ static int visit(void *context, pid_t pid) {
     hunt->alive_count++;
     bool is_at_work =
         role == ROLE_KEEPER && hunt->env->ops->now_mono(hunt->env).ns < hunt->keepers_until.ns;
-    if (is_at_work) goto done;
-    rc = add_found(hunt, pid);
-    if (rc == 0 && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH) rc = -errno;
+    if (!is_at_work) rc = add_found(hunt, pid);
+    /* Who is at work may have been stopped. */
+    int number = is_at_work ? SIGCONT : SIGKILL;
+    if (rc == 0 && pidfd_send_signal(pidfd, number, NULL, 0) < 0 && errno != ESRCH) rc = -errno;
 
 done:
     close(pidfd);
