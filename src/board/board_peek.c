@@ -6,7 +6,7 @@
  *   read    each message's body, then its error, one after the other
  *
  * A message whose body has moved or is gone meanwhile is shown without it; so is a kit, which has
- * none of its own. What is not UTF-8 is shown with U+FFFD.
+ * none of its own, and a message whose body is damaged on the disk: that one says so. What is not UTF-8 is shown with U+FFFD.
  */
 #include "board/board_inside.h"
 
@@ -87,6 +87,9 @@ static void take(struct ask *ask, int result, struct slice bytes) {
     struct peek *peek = ask->more;
     if (result == 0 && peek->stage == PEEK_BODY) write_body(bytes, &ask->body);
     if (result == 0 && peek->stage == PEEK_ERROR) json_object_text(&ask->body, "error", bytes);
+    if (result == -EBADMSG && peek->stage == PEEK_BODY) {
+        json_object_bool(&ask->body, "damaged", true);
+    }
 }
 
 /* On to what comes after the body or the error that was read or is not there. */

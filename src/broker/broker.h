@@ -261,6 +261,9 @@ struct broker_owner {
     bool has_job_id;
     uint8_t job_id[16];
 };
+/* What a record says, in words: "send to queue orders: 1f2e…, 77ab…". The state is that of any moment
+ * before or after it; what it does not know has no name. */
+void broker_describe_record(const struct broker *broker, struct slice record, struct buffer *out);
 /* Return false to stop. */
 typedef bool broker_owner_fn(void *context, struct body_ref ref, const struct broker_owner *owner);
 /* Every body that something in the state refers to; of a job's history only the newest. */

@@ -123,3 +123,35 @@ void broker_describe(const struct broker *broker, uint32_t kind, struct broker_r
                                    : " of line ",
                    SLICE_ARGS(name));
 }
+
+static void describe_send(const struct broker *broker, struct decoder *in, struct buffer *out) {
+    const struct queue *queue = thing_find(broker, THING_QUEUE, decode_ref(in));
+    (void)decode_ref(in); /* its store */
+    uint32_t count = decode_u32(in);
+    if (queue != NULL) buffer_printf(out, " to queue %.*s", (int)queue->name_count, queue->name);
+    for (uint32_t i = 0; i < count && i < BROKER_BATCH_MAX; i++) {
+        struct broker_ref ref = decode_ref(in);
+        (void)decode_i64(in);
+        if (in->failed || broker->pools[THING_ROOT].count == 0) return;
+        uint8_t bytes[16];
+        char id[33] = "";
+        message_id(broker, ref.number, bytes);
+        hex_write(bytes, sizeof bytes, id);
+        buffer_printf(out, "%s %s", i == 0 ? ":" : ",", id);
+    }
+}
+
+void broker_describe_record(const struct broker *broker, struct slice record, struct buffer *out) {
+    struct decoder in = {.rest = record};
+    uint8_t kind = decode_u8(&in);
+    (void)decode_u8(&in); /* its version */
+    uint8_t flags = decode_u8(&in);
+    (void)decode_i64(&in);
+    if (flags != 0) (void)decode_bytes(&in, 32);
+    if (in.failed || kind >= RECORD_KINDS_END || record_rows[kind].name == NULL) {
+        buffer_append_string(out, "of a kind that this takt does not know");
+        return;
+    }
+    buffer_append_string(out, record_rows[kind].name);
+    if (kind == RECORD_SEND) describe_send(broker, &in, out);
+}

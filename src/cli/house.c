@@ -156,10 +156,11 @@ static int refuse_journal(struct house *house, int rc, const char *what) {
     if (rc == -EWOULDBLOCK) what = "another takt is running on this data folder";
     rc = fail(house, rc, what);
     if (rc == -EBADMSG) {
-        log_printf(&house->log, LOG_ERROR,
-                   "`--accept-damage` starts without what cannot be read any more: keep a copy of "
-                   "%s/journal first",
-                   house->data);
+        log_printf(
+            &house->log, LOG_ERROR,
+            "`takt data check --data %s` says what is damaged; `takt data repair` goes on without "
+            "it and keeps the damaged files",
+            house->data);
     }
     return rc;
 }

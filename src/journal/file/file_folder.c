@@ -73,18 +73,21 @@ static int open_segment(struct file_folder *folder, struct folder_segment *segme
     return 0;
 }
 
-static int open_all(struct file_folder *folder, const char *path) {
-    const struct env_ops *ops = folder->env->ops;
-    int rc = ops->open_directory(folder->env, path, false, &folder->directory);
+int file_folder_lock(struct env *env, const char *path, struct file_folder *out) {
+    const struct env_ops *ops = env->ops;
+    *out = (struct file_folder){.env = env};
+    int rc = ops->open_directory(env, path, false, &out->directory);
     if (rc < 0) return rc;
-    rc = ops->open(folder->env, folder->directory, FILE_NAME_LOCK, false, &folder->lock);
-    if (rc == -ENOENT && file_folder_has(folder, FILE_NAME_FORMAT) == 1) { /* a copy without it */
-        rc = ops->open(folder->env, folder->directory, FILE_NAME_LOCK, true, &folder->lock);
+    rc = ops->open(env, out->directory, FILE_NAME_LOCK, false, &out->lock);
+    if (rc == -ENOENT && file_folder_has(out, FILE_NAME_FORMAT) == 1) { /* a copy without it */
+        rc = ops->open(env, out->directory, FILE_NAME_LOCK, true, &out->lock);
     }
-    if (rc == 0) rc = ops->lock(folder->env, folder->lock);
-    if (rc < 0) return rc;
+    return rc < 0 ? rc : ops->lock(env, out->lock);
+}
+
+int file_folder_load(struct file_folder *folder) {
     struct listing listing = {.folder = folder};
-    rc = ops->list(folder->env, folder->directory, note_name, &listing);
+    int rc = folder->env->ops->list(folder->env, folder->directory, note_name, &listing);
     if (rc == 0) rc = listing.rc;
     if (rc < 0) return rc;
     if (folder->segments_count > 1) {
@@ -99,15 +102,7 @@ static int open_all(struct file_folder *folder, const char *path) {
     return rc;
 }
 
-int file_folder_open(struct env *env, const char *path, struct file_folder *out) {
-    *out = (struct file_folder){.env = env};
-    int rc = open_all(out, path);
-    if (rc < 0) file_folder_close(out);
-    return rc;
-}
-
 void file_folder_close(struct file_folder *folder) {
-    if (folder->env == NULL) return;
     const struct env_ops *ops = folder->env->ops;
     for (uint32_t i = 0; i < folder->segments_count; i++) {
         ops->close(folder->env, folder->segments[i].file);
@@ -132,16 +127,16 @@ int file_folder_has(const struct file_folder *folder, const char *name) {
     return has_file(folder->env, folder->directory, name);
 }
 
-int file_keep_aside(struct env *env, struct env_file *directory, uint64_t number) {
+int file_keep_aside(struct env *env, struct env_file *directory, uint64_t number,
+                    char kept[FILE_NAME_KEPT_BYTES]) {
     char from[FILE_NAME_BYTES];
-    char to[64];
     file_name_write(number, from);
-    (void)snprintf(to, sizeof to, "%.16s." FILE_NAME_DAMAGED, from);
+    (void)snprintf(kept, FILE_NAME_KEPT_BYTES, "%.16s." FILE_NAME_DAMAGED, from);
     for (uint32_t i = 2; i < ASIDE_MAX; i++) {
-        int rc = has_file(env, directory, to);
+        int rc = has_file(env, directory, kept);
         if (rc < 0) return rc;
-        if (rc == 0) return env->ops->rename(env, directory, from, to);
-        (void)snprintf(to, sizeof to, "%.16s." FILE_NAME_DAMAGED "-%u", from, i);
+        if (rc == 0) return env->ops->rename(env, directory, from, kept);
+        (void)snprintf(kept, FILE_NAME_KEPT_BYTES, "%.16s." FILE_NAME_DAMAGED "-%u", from, i);
     }
     return -EEXIST;
 }

@@ -27,18 +27,21 @@ struct file_folder {
     uint32_t segments_capacity;
 };
 
-/* Takes the lock and opens all segments. Nothing is made: -ENOENT if there is no journal;
- * -EWOULDBLOCK: another process has it; else as file_format_read (a folder with segments and
- * without a format: -EBADMSG), or what the disk gave. After a failure nothing is open, but
- * format.number may be set. */
-TAKT_MUST_USE int file_folder_open(struct env *env, const char *path, struct file_folder *out);
-void file_folder_close(struct file_folder *folder); /* harmless on one that is not open */
+/* Takes the lock, and makes nothing. -ENOENT: there is no journal; -EWOULDBLOCK: another process has
+ * it; or what the disk gave. file_folder_close in any case. */
+TAKT_MUST_USE int file_folder_lock(struct env *env, const char *path, struct file_folder *out);
+/* Then, once: reads the format and opens all segments. As file_format_read (there are segments, but no
+ * format: -EBADMSG), or what the disk gave. */
+TAKT_MUST_USE int file_folder_load(struct file_folder *folder);
+void file_folder_close(struct file_folder *folder);
 /* Is there a file of that name? 1, 0 or a negative errno. */
 TAKT_MUST_USE int file_folder_has(const struct file_folder *folder, const char *name);
 
+#define FILE_NAME_KEPT_BYTES 48u
 /* A segment's file gets the name %016x.damaged, or %016x.damaged-2, …: nothing is written over. The
  * caller syncs the directory. */
-TAKT_MUST_USE int file_keep_aside(struct env *env, struct env_file *directory, uint64_t number);
+TAKT_MUST_USE int file_keep_aside(struct env *env, struct env_file *directory, uint64_t number,
+                                  char kept[FILE_NAME_KEPT_BYTES]);
 
 /* Up to `count` bytes: fewer where the file ends. Pages that the disk cannot read any more (EIO) come
  * as zeros: what was in them is damaged. */

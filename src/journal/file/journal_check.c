@@ -22,12 +22,14 @@ const char *journal_damage_name(enum journal_damage damage) {
 int journal_file_check(const struct journal_check_options *options, struct journal_report *report) {
     *report = (struct journal_report){.format = 0};
     struct file_folder folder;
-    int rc = file_folder_open(options->env, options->path, &folder);
+    int rc = file_folder_lock(options->env, options->path, &folder);
+    if (rc == 0) {
+        rc = file_folder_has(&folder, FILE_NAME_REPAIR);
+        if (rc == 1) rc = -EUCLEAN;
+    }
+    if (rc == 0) rc = file_folder_load(&folder);
     report->format = folder.format.number;
-    if (rc < 0) return rc;
     report->segments_count = folder.segments_count;
-    rc = file_folder_has(&folder, FILE_NAME_REPAIR);
-    if (rc == 1) rc = -EUCLEAN;
     if (rc == 0) rc = file_walk(&folder, options, report);
     file_folder_close(&folder);
     return rc;

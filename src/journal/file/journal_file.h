@@ -21,7 +21,7 @@ struct journal_file_options {
 };
 
 /* 0; -EWOULDBLOCK: another process has the folder; -EPROTONOSUPPORT: a newer format; -EBADMSG: what
- * is in the folder is no journal, or a damaged one; -EINVAL: an option; or what the disk gave. All
+ * is in the folder is no journal, or a damaged one; -EUCLEAN: a repair of it is unfinished; -EINVAL: an option; or what the disk gave. All
  * said in the log. The caller then replays and starts. */
 TAKT_MUST_USE int journal_file_open(const struct journal_file_options *options,
                                     struct journal **out);

@@ -9,6 +9,7 @@
  * In a new folder the first segment is made before `format`: a folder with a format and without a
  * segment has lost something, one without a format has not been begun.
  */
+#include "journal/file/file_folder.h"
 #include "journal/file/file_house.h"
 
 #include <errno.h>
@@ -191,6 +192,20 @@ static int begin_folder(struct file_journal *journal, const struct numbers *numb
     return rc < 0 ? no_start_yet("cannot write the file `format`", rc, journal) : 0;
 }
 
+/* Its files are not all in their places. */
+static int check_no_repair(struct file_journal *journal) {
+    struct env_file *file = NULL;
+    int rc =
+        journal->env->ops->open(journal->env, journal->directory, FILE_NAME_REPAIR, false, &file);
+    journal->env->ops->close(journal->env, file);
+    if (rc == -ENOENT) return 0;
+    if (rc < 0) return no_start_yet("cannot look for an unfinished repair", rc, journal);
+    log_printf(journal->log, LOG_ERROR,
+               "journal: a repair of the folder was begun and not finished; `takt data repair` "
+               "finishes it; takt does not start");
+    return -EUCLEAN;
+}
+
 static int open_log(struct file_journal *journal) {
     const struct env_ops *ops = journal->env->ops;
     int rc = ops->open(journal->env, journal->directory, FILE_NAME_LOCK, true, &journal->lock);
@@ -210,6 +225,8 @@ static int open_log(struct file_journal *journal) {
     if (numbers.count > 1) {
         qsort(numbers.list, numbers.count, sizeof numbers.list[0], compare_numbers);
     }
+    rc = check_no_repair(journal);
+    if (rc < 0) goto done;
     rc = read_format(journal);
     if (rc == -ENOENT) {
         rc = begin_folder(journal, &numbers);

@@ -58,11 +58,12 @@ int file_segment_unlink(struct file_journal *journal, uint32_t index) {
     file_name_write(journal->segments[index]->number, name);
     int rc;
     if (journal->segments[index]->is_damaged) {
-        rc = file_keep_aside(journal->env, journal->directory, journal->segments[index]->number);
+        char kept[FILE_NAME_KEPT_BYTES];
+        rc = file_keep_aside(journal->env, journal->directory, journal->segments[index]->number,
+                             kept);
         log_printf(journal->log, LOG_WARNING,
-                   "journal: %s is needed no more, but there is damage in it: it is kept as "
-                   "%.16s." FILE_NAME_DAMAGED,
-                   name, name);
+                   "journal: %s is needed no more, but there is damage in it: it is kept as %s",
+                   name, rc < 0 ? name : kept);
     } else {
         rc = ops->unlink(journal->env, journal->directory, name);
     }
