@@ -221,6 +221,26 @@ static inline bool kit_has_segment(const struct kit *kit, uint64_t number) {
     return access(path, F_OK) == 0;
 }
 
+static inline void kit_summary_file(const struct kit *kit, uint64_t number, char path[160]) {
+    char name[FILE_NAME_BYTES];
+    file_summary_name_write(number, name);
+    kit_file(kit, name, path);
+}
+
+/* Its bytes; 0: there is none. */
+static inline uint64_t kit_summary_bytes(const struct kit *kit, uint64_t number) {
+    char path[160];
+    kit_summary_file(kit, number, path);
+    struct stat about;
+    return stat(path, &about) == 0 ? (uint64_t)about.st_size : 0;
+}
+
+static inline void kit_remove_summary(const struct kit *kit, uint64_t number) {
+    char path[160];
+    kit_summary_file(kit, number, path);
+    EXPECT_INT(unlink(path), 0);
+}
+
 /* Changes bytes of a segment file behind the journal's back. */
 static inline void kit_poke(const struct kit *kit, uint64_t number, uint64_t offset,
                             const void *bytes, size_t count) {

@@ -5,12 +5,14 @@
  *   journal_file_open      the folder, its lock, its format (file_format.h), its segments
  *   journal_file_segment   the table of segments
  *   journal_file_replay    the records in order, up to the end of the log
+ *   journal_file_trail      …from one batch to the next, by segments or their summaries
  *   journal_file_scan      is that end a torn tail or damage?
  *   journal_file_start     the end is made final by a batch of the new epoch
  *   journal_file_append    reserve and append: fills a batch
  *   journal_file_commit    one batch after the other to the disk
  *   journal_file_reach     how far into a segment batches may lie
  *   journal_file_prepare   the next segment, ahead of need; the old ones recycled
+ *   journal_file_summary   a sealed segment without its bodies, for the next start
  *   journal_file_carry     when to carry, what is trimmed
  *   journal_file_room      how much may still be appended
  *   journal_file_read      bodies
@@ -48,19 +50,21 @@ _Static_assert(FILE_RECORD_BYTES_MAX + FILE_FRAME_BYTES_MAX + FILE_BATCH_HEADER_
                "the largest record fits an empty segment");
 
 #define FILE_NAME_PREPARED "prepared.tmp" /* a segment that is being written ahead */
+#define FILE_NAME_SUMMARY "summary.tmp"   /* a summary that is being written */
 #define FILE_NAME_LOCK "lock"
 #define FILE_NAME_DAMAGED "damaged" /* what a segment's name ends with that is kept aside */
 
 struct file_segment {
     struct env_file *file;
     uint64_t number;
-    uint64_t capacity;    /* bytes that may be used, header included */
-    uint64_t lsn_first;   /* of its first batch, once that is durable; else 0 */
-    uint64_t reach;       /* no batch ends behind it before it is raised, durably */
-    uint32_t reach_slot;  /* that was written last */
-    uint32_t reads_count; /* under way: it must stay */
-    bool header_valid;    /* false only from open to start */
-    bool is_damaged;      /* a body in it was not what its record says: the file is kept */
+    uint64_t capacity;      /* bytes that may be used, header included */
+    uint64_t lsn_first;     /* of its first batch, once that is durable; else 0 */
+    uint64_t reach;         /* no batch ends behind it before it is raised, durably */
+    uint32_t reach_slot;    /* that was written last */
+    uint32_t reads_count;   /* under way: it must stay */
+    bool header_valid;      /* false only from open to start */
+    bool is_damaged;        /* a body in it was not what its record says: the file is kept */
+    uint64_t summary_bytes; /* of its summary; 0: it has none */
 };
 
 /* A batch that is being filled, waits, or is being written. */
@@ -178,6 +182,9 @@ struct file_journal {
     bool trim_blocked; /* an old file could not be removed: nothing behind it may go */
 
     struct list_link reads; /* of struct file_read */
+
+    struct file_summary *summary; /* NULL, or the one that is being written */
+    uint64_t summary_next;        /* segments below have one, or will have none */
 };
 
 static inline struct file_journal *file_journal_from(struct journal *journal) {
@@ -208,16 +215,64 @@ int file_segment_unlink(struct file_journal *journal, uint32_t index);
 
 /* journal_file_replay.c */
 int file_replay(struct journal *journal, journal_replay_fn *fn, void *context);
-/* journal_file_scan.c */
+
 /* Where the log goes on. */
 struct file_place {
     uint32_t index;  /* of the segment */
     uint64_t number; /* its number */
     uint64_t offset;
-    uint64_t lsn;   /* of the next record; 0: any */
-    uint64_t epoch; /* the least that counts */
+    uint64_t lsn;        /* of the next record; 0: any */
+    uint64_t epoch;      /* the least that counts */
+    uint64_t summary_at; /* where in the segment's summary; UINT64_MAX: not there */
 };
 
+/* journal_file_trail.c */
+/* A piece of a file in memory. */
+struct file_window {
+    char *bytes;
+    size_t capacity;
+    struct env_file *file; /* NULL: nothing */
+    uint64_t offset;
+    size_t count;
+};
+/* Up to `count` bytes at `offset` of a file that ends at `end`: fewer where it does. They stay until
+ * the next look through the same window. */
+int file_window_look(struct file_journal *journal, struct file_window *window,
+                     struct env_file *file, uint64_t end, uint64_t offset, uint64_t count,
+                     struct slice *out);
+
+/* Zeroed, with its journal: ready. Ended with file_trail_close. */
+struct file_trail {
+    struct file_journal *journal;
+    struct file_window window;
+    struct file_window bodies;
+    struct file_window summary_window;
+    struct env_file *summary; /* NULL: that segment has none */
+    uint64_t summary_number;  /* of the segment whose summary that is */
+    uint64_t summary_bytes;
+};
+/* A batch whose header is valid, as it lies. */
+struct file_found {
+    struct file_batch_header header;
+    uint32_t index;      /* of the segment */
+    uint64_t summary_at; /* as in its place */
+};
+/* Does a batch with this header count in this segment, as the one of that LSN (0: any)? */
+bool file_batch_counts(const struct file_segment *segment, const struct file_batch_header *header,
+                       uint64_t lsn, uint64_t epoch);
+/* The batch at the place, or at the beginning of the next segment. *found is false at the end. */
+int file_trail_find(struct file_trail *trail, const struct file_place *place, bool *found,
+                    struct file_found *out);
+struct file_place file_trail_after(const struct file_found *batch);
+/* Before the next one is looked for: it is then read with the records of this one. */
+int file_trail_bring(struct file_trail *trail, struct file_found *batch);
+/* -EBADMSG: not whole. They stay until anything else is looked for. */
+int file_trail_records(struct file_trail *trail, struct file_found *batch, struct slice *out);
+int file_trail_check_bodies(struct file_trail *trail, const struct file_found *batch,
+                            struct slice records); /* 0 or -EBADMSG */
+void file_trail_close(struct file_trail *trail);
+
+/* journal_file_scan.c */
 /* What lies at and behind the place where the log seems to end. */
 struct file_scan {
     bool found; /* a later batch says that this place was durable */
@@ -270,6 +325,14 @@ int file_reach_cover(struct file_journal *journal, struct file_segment *segment,
 /* journal_file_prepare.c */
 int file_prepare_open(struct file_journal *journal); /* its timer */
 void file_prepare(struct file_journal *journal);
+
+/* journal_file_summary.c */
+/* Write the next one, in the background, if there is a sealed segment without. */
+void file_summary_next(struct file_journal *journal);
+/* The segment goes: its summary too. */
+void file_summary_remove(struct file_journal *journal, struct file_segment *segment);
+/* Those of segments that are no more, or that will be written again from the log's end on. */
+int file_summary_remove_stale(struct file_journal *journal);
 
 /* journal_file_carry.c */
 uint64_t file_carry_below(const struct journal *journal);

@@ -23,18 +23,34 @@
 
 static const char segment_magic[8] = {'T', 'A', 'K', 'T', 's', 'e', 'g', '\n'};
 
-void file_name_write(uint64_t number, char name[FILE_NAME_BYTES]) {
-    snprintf(name, FILE_NAME_BYTES, "%016llx.segment", (unsigned long long)number);
+static void name_write(uint64_t number, const char *kind, char name[FILE_NAME_BYTES]) {
+    snprintf(name, FILE_NAME_BYTES, "%016llx.%s", (unsigned long long)number, kind);
 }
 
-uint64_t file_name_read(const char *name) {
+static uint64_t name_read(const char *name, struct slice ending) {
     struct slice text = slice_from_string(name);
-    if (text.count != 24 || !slice_ends_with(text, SLICE(".segment"))) return 0;
+    if (text.count != 16 + ending.count || !slice_ends_with(text, ending)) return 0;
     uint8_t bytes[8];
     if (!hex_read(slice_from(name, 16), bytes, sizeof bytes)) return 0;
     uint64_t number = 0;
     for (size_t i = 0; i < sizeof bytes; i++) number = number << 8 | bytes[i];
     return number;
+}
+
+void file_name_write(uint64_t number, char name[FILE_NAME_BYTES]) {
+    name_write(number, "segment", name);
+}
+
+uint64_t file_name_read(const char *name) {
+    return name_read(name, SLICE(".segment"));
+}
+
+void file_summary_name_write(uint64_t number, char name[FILE_NAME_BYTES]) {
+    name_write(number, "summary", name);
+}
+
+uint64_t file_summary_name_read(const char *name) {
+    return name_read(name, SLICE(".summary"));
 }
 
 uint64_t file_reach_offset(uint32_t slot) {

@@ -7,6 +7,7 @@
  *   segment   header (padded to 4096) | batch | batch | … | what an earlier use left, or zeros
  *   reach     two slots within the header's 4096, written in turn (journal_file_reach.c)
  *   batch     header 80 | bodies | records | zeros to a multiple of 64
+ *   summary   a file of its own beside the segment: for each batch in turn, header 80 | records
  *   records   for each: u32 bytes, u32 bodies, for each body (u32 bytes, u64 XXH3), the bytes
  *
  * Bodies stand first: the place of a body is then known when it is appended, and that of the
@@ -66,6 +67,10 @@ struct file_frame {
 void file_name_write(uint64_t number, char name[FILE_NAME_BYTES]);
 /* The number, or 0 if it is no segment's name. */
 uint64_t file_name_read(const char *name);
+
+/* …and of its summary: `%016x.summary`. */
+void file_summary_name_write(uint64_t number, char name[FILE_NAME_BYTES]);
+uint64_t file_summary_name_read(const char *name);
 
 /* out: FILE_SEGMENT_HEADER_BYTES. The reach goes into slot 0. */
 void file_segment_header_encode(char *out, uint64_t seed, uint64_t number,

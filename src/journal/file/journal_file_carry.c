@@ -38,7 +38,8 @@ static uint64_t bytes_used_from(const struct file_journal *journal, uint32_t ind
     uint64_t bytes = journal->next_offset;
     if (journal->filling != NULL) bytes += file_batch_memory(journal->filling);
     for (uint32_t i = index; i < journal->segments_count; i++) {
-        if (journal->segments[i]->number < number) bytes += journal->segments[i]->capacity;
+        const struct file_segment *segment = journal->segments[i];
+        if (segment->number < number) bytes += segment->capacity + segment->summary_bytes;
     }
     return bytes;
 }

@@ -82,6 +82,7 @@ static void end_commit(void *context, int64_t result) {
     file_commit_next(journal);
     file_trim_note_durable(journal);
     file_prepare(journal);
+    file_summary_next(journal);
     /* Last: it may append, or close the journal. */
     journal->on_durable(journal->context, journal->lsn_durable, 0);
 }

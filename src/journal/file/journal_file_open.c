@@ -4,7 +4,8 @@
  *   lock                      held while the journal is open
  *   format                    text: the format's number, segment_bytes, the seed, a check
  *   %016x.segment             file_layout.h
- *   prepared.tmp, format.tmp  not finished; thrown away
+ *   %016x.summary             journal_file_summary.c
+ *   prepared.tmp, format.tmp, summary.tmp  not finished; thrown away
  *
  * In a new folder the first segment is made before `format`: a folder with a format and without a
  * segment has lost something, one without a format has not been begun.
@@ -213,6 +214,9 @@ static int open_log(struct file_journal *journal) {
     if (rc == -EWOULDBLOCK) return no_start_yet("another process has the folder", rc, journal);
     if (rc < 0) return no_start_yet("cannot lock the folder", rc, journal);
     rc = ops->unlink(journal->env, journal->directory, FILE_NAME_PREPARED);
+    if (rc == 0 || rc == -ENOENT) {
+        rc = ops->unlink(journal->env, journal->directory, FILE_NAME_SUMMARY);
+    }
     if (rc < 0 && rc != -ENOENT) return no_start_yet("cannot remove a leftover", rc, journal);
 
     struct numbers numbers = {.journal = journal};

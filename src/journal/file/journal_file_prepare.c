@@ -169,6 +169,7 @@ static void remove_old(struct file_journal *journal) {
             stop_trimming(journal, rc);
             return;
         }
+        file_summary_remove(journal, journal->segments[0]);
         bool is_whole = journal->segments[0]->capacity == journal->segment_bytes &&
                         !journal->segments[0]->is_damaged;
         if (is_whole && ahead_count(journal) < AHEAD_RECYCLED) {

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* journal_file_replay.c -- reads the log from its oldest batch to its end.
  *
- * After a batch the next one begins right behind it, or, if the rest of the segment was too small
- * for it, at the beginning of the next segment. It counts if its header is valid there, its first
- * LSN is the next one and its epoch is not less than the last: what a tail that was cut off has left
- * is of an older epoch.
- *
  * A batch is given out after the header behind it was read. If that one says that the batch was
  * durable, its bodies are there and are not read. The last batch nobody vouches for: a torn write
  * may have brought header and records and not the bodies, so its bodies are verified as well.
@@ -14,157 +9,20 @@
  * of old and new bytes in the place of the last batch; a segment that is not ready yet. Where there
  * is nothing to read although there must be (find_loss), it is damage.
  */
-#include "base/hash.h"
 #include "journal/file/file_house.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-#define READ_STEP_BYTES ((size_t)256 * 1024)
-
-/* A piece of a segment in memory. */
-struct window {
-    char *bytes;
-    size_t capacity;
-    uint64_t number; /* 0: nothing */
-    uint64_t offset;
-    size_t count;
-};
-
 struct replay {
     struct file_journal *journal;
-    struct window records;
-    struct window bodies;
+    struct file_trail trail;
     struct body_ref *refs; /* JOURNAL_RECORD_BODIES_MAX */
     struct file_place place;
     bool any_batch; /* was found, good or bad */
     journal_replay_fn *fn;
     void *context;
 };
-
-/* A batch whose header is valid, as it lies. */
-struct found_batch {
-    struct file_batch_header header;
-    uint32_t index;
-};
-
-/* Up to `count` bytes at `offset`: fewer where the segment ends. They stay until the next look
- * through the same window. */
-static int look(struct file_journal *journal, struct window *window,
-                const struct file_segment *segment, uint64_t offset, uint64_t count,
-                struct slice *out) {
-    uint64_t rest = offset < segment->capacity ? segment->capacity - offset : 0;
-    if (count > rest) count = rest;
-    bool is_inside = window->number == segment->number && offset >= window->offset &&
-                     offset + count <= window->offset + window->count;
-    if (!is_inside) {
-        size_t wanted = count > READ_STEP_BYTES ? (size_t)count : READ_STEP_BYTES;
-        if (wanted > rest) wanted = (size_t)rest;
-        if (wanted > window->capacity) {
-            char *bytes =
-                allocator_resize_array(&journal->env->allocator, window->bytes, wanted, 1);
-            if (bytes == NULL) return -ENOMEM;
-            window->bytes = bytes;
-            window->capacity = wanted;
-        }
-        int64_t got =
-            journal->env->ops->read(journal->env, segment->file, offset, window->bytes, wanted);
-        window->number = got < 0 ? 0 : segment->number;
-        if (got < 0) return (int)got;
-        window->offset = offset;
-        window->count = (size_t)got;
-    }
-    size_t skip = (size_t)(offset - window->offset);
-    size_t there = window->count - skip;
-    *out = slice_from(window->bytes + skip, there < count ? there : (size_t)count);
-    return 0;
-}
-
-static bool counts(const struct file_segment *segment, const struct file_batch_header *header,
-                   uint64_t lsn, uint64_t epoch) {
-    uint64_t bytes = file_batch_bytes(header->bodies_bytes, header->records_bytes);
-    if (header->bodies_bytes > segment->capacity) return false;
-    if (header->offset > segment->capacity || bytes > segment->capacity - header->offset) {
-        return false;
-    }
-    if (header->records_count > JOURNAL_BATCH_RECORDS_MAX || header->lsn_first == 0) return false;
-    return (lsn == 0 || header->lsn_first == lsn) && header->epoch >= epoch;
-}
-
-/* The batch at the place, or at the beginning of the next segment. *found is false at the end. */
-static int find_batch(struct replay *replay, const struct file_place *place, bool *found,
-                      struct found_batch *out) {
-    struct file_journal *journal = replay->journal;
-    *found = false;
-    for (uint32_t step = 0; step < 2 && !*found; step++) {
-        uint32_t index = place->index + step;
-        if (index >= journal->segments_count) break;
-        const struct file_segment *segment = journal->segments[index];
-        if (!segment->header_valid) break;
-        uint64_t offset = step == 0 ? place->offset : FILE_SEGMENT_HEADER_BYTES;
-        struct slice bytes;
-        int rc = look(journal, &replay->records, segment, offset, FILE_BATCH_HEADER_BYTES, &bytes);
-        if (rc < 0) return rc;
-        out->index = index;
-        *found =
-            file_batch_header_decode(bytes, journal->seed, segment->number, offset, &out->header) &&
-            counts(segment, &out->header, place->lsn, place->epoch);
-    }
-    return 0;
-}
-
-static struct file_place place_after(const struct found_batch *batch) {
-    const struct file_batch_header *header = &batch->header;
-    return (struct file_place){
-        .index = batch->index,
-        .number = header->number,
-        .offset = header->offset + file_batch_bytes(header->bodies_bytes, header->records_bytes),
-        .lsn = header->lsn_first + header->records_count,
-        .epoch = header->epoch,
-    };
-}
-
-/* 0 or -EBADMSG: are these records whole, and do their bodies take what the header says? */
-static int check_records(const struct replay *replay, const struct file_batch_header *header,
-                         struct slice records) {
-    if (records.count != header->records_bytes) return -EBADMSG;
-    if (hash64_seeded(records, replay->journal->seed) != header->records_checksum) return -EBADMSG;
-    struct file_frame frame;
-    uint32_t records_count = 0;
-    uint64_t bodies_bytes = 0;
-    while (file_frame_next(&records, &frame)) {
-        records_count++;
-        for (uint32_t i = 0; i < frame.bodies_count; i++) {
-            struct body_ref ref;
-            file_frame_body(&frame, i, &ref);
-            bodies_bytes += ref.count;
-        }
-    }
-    bool right = records.count == 0 && records_count == header->records_count &&
-                 bodies_bytes == header->bodies_bytes;
-    return right ? 0 : -EBADMSG;
-}
-
-static int check_bodies(struct replay *replay, const struct found_batch *batch,
-                        struct slice records) {
-    const struct file_segment *segment = replay->journal->segments[batch->index];
-    uint64_t offset = batch->header.offset + FILE_BATCH_HEADER_BYTES;
-    struct file_frame frame;
-    while (file_frame_next(&records, &frame)) {
-        for (uint32_t i = 0; i < frame.bodies_count; i++) {
-            struct body_ref ref;
-            struct slice bytes;
-            file_frame_body(&frame, i, &ref);
-            int rc = look(replay->journal, &replay->bodies, segment, offset, ref.count, &bytes);
-            if (rc < 0) return rc;
-            if (!body_ref_fits(ref, bytes) && !file_frame_body_is_given_up(&frame, i)) {
-                return -EBADMSG;
-            }
-            offset += ref.count;
-        }
-    }
-    return 0;
-}
 
 static int give_records(struct replay *replay, const struct file_batch_header *header,
                         struct slice records) {
@@ -187,14 +45,14 @@ static int give_records(struct replay *replay, const struct file_batch_header *h
 }
 
 /* Is the batch known to have been durable? Then all bad in it is damage. */
-static bool is_vouched_for(const struct found_batch *batch, bool has_next,
-                           const struct found_batch *next) {
+static bool is_vouched_for(const struct file_found *batch, bool has_next,
+                           const struct file_found *next) {
     if (!has_next) return false;
     uint64_t lsn_last = batch->header.lsn_first + batch->header.records_count - 1;
     return next->header.follows_durable || next->header.durable >= lsn_last;
 }
 
-static void note_batch(struct replay *replay, const struct found_batch *batch, bool vouched_for) {
+static void note_batch(struct replay *replay, const struct file_found *batch, bool vouched_for) {
     struct file_journal *journal = replay->journal;
     const struct file_batch_header *header = &batch->header;
     struct file_segment *segment = journal->segments[batch->index];
@@ -209,24 +67,23 @@ static void note_batch(struct replay *replay, const struct found_batch *batch, b
         journal->tail_index = batch->index;
         journal->tail_offset = header->offset;
     }
-    replay->place = place_after(batch);
+    replay->place = file_trail_after(batch);
 }
 
 /* One batch: checked, given, noted; or *is_bad and nothing done. *next is what stands behind it. */
-static int take_batch(struct replay *replay, const struct found_batch *batch, bool *is_bad,
-                      bool *has_next, struct found_batch *next) {
-    struct file_journal *journal = replay->journal;
-    const struct file_segment *segment = journal->segments[batch->index];
-    struct file_place behind = place_after(batch);
-    int rc = find_batch(replay, &behind, has_next, next);
+static int take_batch(struct replay *replay, struct file_found *batch, bool *is_bad, bool *has_next,
+                      struct file_found *next) {
+    struct file_trail *trail = &replay->trail;
+    int rc = file_trail_bring(trail, batch);
+    if (rc < 0) return rc;
+    struct file_place behind = file_trail_after(batch);
+    rc = file_trail_find(trail, &behind, has_next, next);
     if (rc < 0) return rc;
 
     bool vouched_for = is_vouched_for(batch, *has_next, next);
-    uint64_t offset = batch->header.offset + FILE_BATCH_HEADER_BYTES + batch->header.bodies_bytes;
     struct slice records;
-    rc = look(journal, &replay->records, segment, offset, batch->header.records_bytes, &records);
-    if (rc == 0) rc = check_records(replay, &batch->header, records);
-    if (rc == 0 && !vouched_for) rc = check_bodies(replay, batch, records);
+    rc = file_trail_records(trail, batch, &records);
+    if (rc == 0 && !vouched_for) rc = file_trail_check_bodies(trail, batch, records);
     *is_bad = rc == -EBADMSG;
     if (*is_bad) return 0;
     if (rc < 0) return rc;
@@ -320,10 +177,10 @@ static int replay_all(struct replay *replay) {
                                         .offset = FILE_SEGMENT_HEADER_BYTES,
                                         .lsn = oldest->number == 1 ? 1 : 0,
                                         .epoch = 0};
-    struct found_batch batch;
-    struct found_batch next;
+    struct file_found batch;
+    struct file_found next;
     bool has_next = false;
-    int rc = find_batch(replay, &replay->place, &has_next, &batch);
+    int rc = file_trail_find(&replay->trail, &replay->place, &has_next, &batch);
     replay->any_batch = has_next;
     while (rc == 0 && has_next) {
         /* It may be in the next segment. Were it bad and the place still before it, its own header
@@ -343,14 +200,14 @@ int file_replay(struct journal *base, journal_replay_fn *fn, void *context) {
     struct file_journal *journal = file_journal_from(base);
     CHECK(!journal->replayed && !journal->started);
     struct allocator *allocator = &journal->env->allocator;
-    struct replay replay = {.journal = journal, .fn = fn, .context = context};
+    struct replay replay = {
+        .journal = journal, .trail = {.journal = journal}, .fn = fn, .context = context};
     int rc = -ENOMEM;
     replay.refs =
         allocator_resize_array(allocator, NULL, JOURNAL_RECORD_BODIES_MAX, sizeof replay.refs[0]);
     if (replay.refs != NULL) rc = replay_all(&replay);
     allocator_give_back(allocator, replay.refs);
-    allocator_give_back(allocator, replay.records.bytes);
-    allocator_give_back(allocator, replay.bodies.bytes);
+    file_trail_close(&replay.trail);
     journal->replayed = rc == 0;
     return rc;
 }

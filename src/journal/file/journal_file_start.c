@@ -173,6 +173,8 @@ static int take_over(struct file_journal *journal) {
     }
     journal->lsn_durable = journal->lsn_appended;
     journal->unsynced_number = journal->segments[journal->unsynced_index]->number;
+    rc = file_summary_remove_stale(journal);
+    if (rc < 0) return rc;
     /* The very first batch is synced even with durability none: replay counts on it as soon as there
      * is a second segment. */
     bool is_first = journal->next_number == 1 && journal->next_offset == FILE_SEGMENT_HEADER_BYTES;
@@ -196,5 +198,6 @@ int file_start(struct journal *base, journal_durable_fn *on_durable, void *conte
     journal->started = true;
     file_room_ask(journal);
     file_prepare(journal);
+    file_summary_next(journal);
     return 0;
 }
