@@ -34,10 +34,22 @@ struct definition_reader {
 
 typedef void read_key_fn(struct definition_reader *reader, const struct tree_node *value,
                          void *target);
+/* A key with a function of its own, or one whose value is simply a duration, a count or a size, into
+ * a field of the target; with neither, line.md has it and this version does not. */
+enum key_value { KEY_NONE, KEY_DURATION, KEY_COUNT, KEY_BYTES };
 struct key {
     const char *name;
-    read_key_fn *read; /* NULL: line.md has it, this version does not */
+    read_key_fn *read;
+    enum key_value value;
+    size_t offset; /* of the field: int64_t for a duration (ms), else uint32_t */
+    int64_t min;
+    int64_t max;
 };
+#define KEY_OF(key_name, kind, type, field, at_least, at_most)                                     \
+    {                                                                                              \
+        .name = (key_name), .value = (kind), .offset = offsetof(struct type, field),               \
+        .min = (at_least), .max = (at_most)                                                        \
+    }
 /* The key's entry; NULL, with an error, if it is unknown or not built. */
 const struct key *key_find(struct definition_reader *reader, const struct tree_item *item,
                            const struct key *keys, size_t keys_count);

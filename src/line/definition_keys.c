@@ -105,13 +105,26 @@ const struct key *key_find(struct definition_reader *reader, const struct tree_i
                            const struct key *keys, size_t keys_count) {
     for (size_t i = 0; i < keys_count; i++) {
         if (!slice_equal_string(item->key->text, keys[i].name)) continue;
-        if (keys[i].read != NULL) return &keys[i];
+        if (keys[i].read != NULL || keys[i].value != KEY_NONE) return &keys[i];
         READ_ERROR(reader, item->key->place, "`%s` is not built yet in this version of takt",
                    keys[i].name);
         return NULL;
     }
     refuse_key(reader, item->key, keys, keys_count);
     return NULL;
+}
+
+static void read_value(struct definition_reader *reader, const struct key *key,
+                       const struct tree_node *node, void *target) {
+    void *field = (char *)target + key->offset;
+    uint32_t min = (uint32_t)key->min;
+    uint32_t max = (uint32_t)key->max;
+    switch (key->value) {
+    case KEY_NONE: key->read(reader, node, target); break;
+    case KEY_DURATION: (void)value_duration(reader, node, key->min, key->max, field); break;
+    case KEY_COUNT: (void)value_count(reader, node, min, max, field); break;
+    case KEY_BYTES: (void)value_bytes(reader, node, min, max, field); break;
+    }
 }
 
 void keys_read(struct definition_reader *reader, const struct tree_node *node, const char *what,
@@ -122,7 +135,7 @@ void keys_read(struct definition_reader *reader, const struct tree_node *node, c
     }
     for (const struct tree_item *item = node->items; item != NULL; item = item->next) {
         const struct key *key = key_find(reader, item, keys, keys_count);
-        if (key != NULL) key->read(reader, item->value, target);
+        if (key != NULL) read_value(reader, key, item->value, target);
     }
 }
 

@@ -38,42 +38,25 @@ static void read_name(struct definition_reader *reader, const struct tree_node *
     if (name != NULL) ((struct definition_queue *)queue)->name = name;
 }
 
-static void read_visibility(struct definition_reader *reader, const struct tree_node *node,
-                            void *queue) {
-    (void)value_duration(reader, node, 0, DAY_MS / 2,
-                         &((struct definition_queue *)queue)->visibility_ms);
-}
-
-static void read_retention(struct definition_reader *reader, const struct tree_node *node,
-                           void *queue) {
-    (void)value_duration(reader, node, 60000, 14 * DAY_MS,
-                         &((struct definition_queue *)queue)->retention_ms);
-}
-
-static void read_delay(struct definition_reader *reader, const struct tree_node *node,
-                       void *queue) {
-    (void)value_duration(reader, node, 0, 900000, &((struct definition_queue *)queue)->delay_ms);
-}
-
-static void read_max_message(struct definition_reader *reader, const struct tree_node *node,
-                             void *queue) {
-    (void)value_bytes(reader, node, 1024, DEFINITION_MESSAGE_BYTES_MAX,
-                      &((struct definition_queue *)queue)->message_bytes_max);
-}
+#define KEY_VISIBILITY                                                                             \
+    KEY_OF("visibility", KEY_DURATION, definition_queue, visibility_ms, 0, DAY_MS / 2)
+#define KEY_RETENTION                                                                              \
+    KEY_OF("retention", KEY_DURATION, definition_queue, retention_ms, 60000, 14 * DAY_MS)
+#define KEY_DELAY KEY_OF("delay", KEY_DURATION, definition_queue, delay_ms, 0, 900000)
+#define KEY_MAX_MESSAGE                                                                            \
+    KEY_OF("max_message", KEY_BYTES, definition_queue, message_bytes_max, 1024,                    \
+           DEFINITION_MESSAGE_BYTES_MAX)
 
 static void read_dead_to(struct definition_reader *reader, const struct tree_node *node,
                          void *queue) {
     ((struct definition_queue *)queue)->dead_name = read_queue_name(reader, node);
 }
 
-static void read_dead_after(struct definition_reader *reader, const struct tree_node *node,
-                            void *queue) {
-    (void)value_count(reader, node, 1, RECEIVE_COUNT_MAX,
-                      &((struct definition_queue *)queue)->dead_after);
-}
-
 static void read_dead(struct definition_reader *reader, const struct tree_node *node, void *queue) {
-    static const struct key keys[] = {{"to", read_dead_to}, {"after", read_dead_after}};
+    static const struct key keys[] = {
+        {"to", read_dead_to},
+        KEY_OF("after", KEY_COUNT, definition_queue, dead_after, 1, RECEIVE_COUNT_MAX),
+    };
     keys_read(reader, node, "`dead`", keys, ARRAY_COUNT(keys), queue);
     if (node->kind == TREE_MAP && key_item(node, "to") == NULL) {
         READ_ERROR(reader, node->place, "`dead` needs `to`: the queue for what fails");
@@ -83,10 +66,8 @@ static void read_dead(struct definition_reader *reader, const struct tree_node *
 void queue_read_of_station(struct definition_reader *reader, const struct tree_node *node,
                            void *target) {
     static const struct key keys[] = {
-        {"name", read_name},   {"retention", read_retention},
-        {"delay", read_delay}, {"max_message", read_max_message},
-        {"fifo", NULL},        {"group", NULL},
-        {"dedup", NULL},       {"tenant", NULL},
+        {"name", read_name}, KEY_RETENTION,   KEY_DELAY,       KEY_MAX_MESSAGE,
+        {"fifo", NULL},      {"group", NULL}, {"dedup", NULL}, {"tenant", NULL},
     };
     struct definition_station *station = target;
     keys_read(reader, node, "`queue`", keys, ARRAY_COUNT(keys), &station->queue);
@@ -114,15 +95,8 @@ void queue_complete_station(struct definition_reader *reader, struct definition_
 
 void queue_read_plain(struct definition_reader *reader, const struct tree_node *node) {
     static const struct key keys[] = {
-        {"visibility", read_visibility},
-        {"retention", read_retention},
-        {"delay", read_delay},
-        {"max_message", read_max_message},
-        {"dead", read_dead},
-        {"fifo", NULL},
-        {"group", NULL},
-        {"dedup", NULL},
-        {"tenant", NULL},
+        KEY_VISIBILITY, KEY_RETENTION,   KEY_DELAY,       KEY_MAX_MESSAGE,  {"dead", read_dead},
+        {"fifo", NULL}, {"group", NULL}, {"dedup", NULL}, {"tenant", NULL},
     };
     if (node->kind != TREE_MAP || node->items_count > DEFINITION_QUEUES_MAX) {
         READ_ERROR(reader, node->place, "`queues` must be a map of names and settings, at most %u",

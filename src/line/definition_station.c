@@ -29,12 +29,6 @@ static void read_join(struct definition_reader *reader, const struct tree_node *
     }
 }
 
-static void read_within(struct definition_reader *reader, const struct tree_node *node,
-                        void *station) {
-    (void)value_duration(reader, node, 1, YEAR_MS,
-                         &((struct definition_station *)station)->within_ms);
-}
-
 static void read_missing(struct definition_reader *reader, const struct tree_node *node,
                          void *target) {
     static const char *const names[] = {"fail", "partial", "dead"};
@@ -51,12 +45,6 @@ static void read_with(struct definition_reader *reader, const struct tree_node *
     (void)value_expression(reader, node, allowed, &((struct definition_station *)station)->with);
 }
 
-static void read_attempts(struct definition_reader *reader, const struct tree_node *node,
-                          void *station) {
-    (void)value_count(reader, node, 1, ATTEMPTS_MAX,
-                      &((struct definition_station *)station)->retry_attempts);
-}
-
 static void read_backoff(struct definition_reader *reader, const struct tree_node *node,
                          void *target) {
     struct definition_station *station = target;
@@ -67,17 +55,16 @@ static void read_backoff(struct definition_reader *reader, const struct tree_nod
 static void read_retry(struct definition_reader *reader, const struct tree_node *node,
                        void *station) {
     static const struct key keys[] = {
-        {"attempts", read_attempts}, {"backoff", read_backoff}, {"final", NULL}};
-    if (node->kind == TREE_TEXT)
-        read_attempts(reader, node, station);
-    else
+        KEY_OF("attempts", KEY_COUNT, definition_station, retry_attempts, 1, ATTEMPTS_MAX),
+        {"backoff", read_backoff},
+        {"final", NULL},
+    };
+    if (node->kind == TREE_TEXT) {
+        (void)value_count(reader, node, 1, ATTEMPTS_MAX,
+                          &((struct definition_station *)station)->retry_attempts);
+    } else {
         keys_read(reader, node, "`retry`", keys, ARRAY_COUNT(keys), station);
-}
-
-static void read_timeout(struct definition_reader *reader, const struct tree_node *node,
-                         void *station) {
-    (void)value_duration(reader, node, 1, HALF_DAY_MS,
-                         &((struct definition_station *)station)->timeout_ms);
+    }
 }
 
 static void read_workers(struct definition_reader *reader, const struct tree_node *node,
@@ -111,24 +98,6 @@ static void read_workers(struct definition_reader *reader, const struct tree_nod
     }
 }
 
-static void read_concurrency(struct definition_reader *reader, const struct tree_node *node,
-                             void *station) {
-    (void)value_count(reader, node, 1, CONCURRENCY_MAX,
-                      &((struct definition_station *)station)->concurrency);
-}
-
-static void read_max_wait(struct definition_reader *reader, const struct tree_node *node,
-                          void *station) {
-    (void)value_duration(reader, node, 1, DAY_MS,
-                         &((struct definition_station *)station)->max_wait_ms);
-}
-
-static void read_idle_timeout(struct definition_reader *reader, const struct tree_node *node,
-                              void *station) {
-    (void)value_duration(reader, node, 1, DAY_MS,
-                         &((struct definition_station *)station)->idle_timeout_ms);
-}
-
 static void read_wip_limit(struct definition_reader *reader, const struct tree_node *node,
                            void *station) {
     struct slice text;
@@ -143,22 +112,29 @@ static void read_wip_limit(struct definition_reader *reader, const struct tree_n
                       &((struct definition_station *)station)->wip_limit);
 }
 
+#define KEY_TIMEOUT KEY_OF("timeout", KEY_DURATION, definition_station, timeout_ms, 1, HALF_DAY_MS)
+#define KEY_CONCURRENCY                                                                            \
+    KEY_OF("concurrency", KEY_COUNT, definition_station, concurrency, 1, CONCURRENCY_MAX)
+#define KEY_MAX_WAIT KEY_OF("max_wait", KEY_DURATION, definition_station, max_wait_ms, 1, DAY_MS)
+#define KEY_IDLE_TIMEOUT                                                                           \
+    KEY_OF("idle_timeout", KEY_DURATION, definition_station, idle_timeout_ms, 1, DAY_MS)
+
 static const struct key station_keys[] = {
     {"exec", handler_read_exec},
     {"stream", handler_read_stream},
     {"next", next_read},
     {"join", read_join},
-    {"within", read_within},
+    KEY_OF("within", KEY_DURATION, definition_station, within_ms, 1, YEAR_MS),
     {"missing", read_missing},
     {"with", read_with},
     {"cwd", handler_read_cwd},
     {"env", handler_read_env},
     {"retry", read_retry},
-    {"timeout", read_timeout},
+    KEY_TIMEOUT,
     {"workers", read_workers},
-    {"concurrency", read_concurrency},
-    {"max_wait", read_max_wait},
-    {"idle_timeout", read_idle_timeout},
+    KEY_CONCURRENCY,
+    KEY_MAX_WAIT,
+    KEY_IDLE_TIMEOUT,
     {"wip_limit", read_wip_limit},
     {"queue", queue_read_of_station},
     {"lambda", NULL},
@@ -185,11 +161,11 @@ static const struct key default_keys[] = {
     {"cwd", handler_read_cwd},
     {"env", handler_read_env},
     {"retry", read_retry},
-    {"timeout", read_timeout},
+    KEY_TIMEOUT,
     {"workers", read_workers},
-    {"concurrency", read_concurrency},
-    {"max_wait", read_max_wait},
-    {"idle_timeout", read_idle_timeout},
+    KEY_CONCURRENCY,
+    KEY_MAX_WAIT,
+    KEY_IDLE_TIMEOUT,
     {"in_flight", NULL},
     {"rate", NULL},
     {"priority", NULL},
