@@ -10,6 +10,8 @@
  * Between the look and a read, a body may be written again further on and its old place trimmed:
  * then the read fails with -ENOENT, and the report begins anew with another look. All steps are
  * counted; those at the old end of a history that is longer than the bounds allow are not shown.
+ *
+ * A body that the disk has damaged is left out, with the older ones of its chain, and that is told.
  */
 #include "line/job_report_inside.h"
 
@@ -196,7 +198,23 @@ static void take_text(struct report *report, struct slice bytes, struct slice *o
     report->stage++;
 }
 
+/* Nothing can be told of what stands here. */
+static void take_damaged(struct report *report) {
+    report->look.is_damaged = true;
+    if (report->stage == STAGE_TALLIES) {
+        take_tally(report, SLICE_EMPTY);
+    } else if (report->stage == STAGE_HISTORY || report->stage == STAGE_EARLY) {
+        report->next = (struct body_ref){0};
+    } else {
+        report->stage++;
+    }
+}
+
 static void take_body(struct report *report, int result, struct slice bytes) {
+    if (result == -EBADMSG) {
+        take_damaged(report);
+        return;
+    }
     report->failure = result;
     if (result < 0) return;
     switch (report->stage) {

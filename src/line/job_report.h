@@ -12,11 +12,13 @@
  * failed or is damaged, takt is stopping, or memory is out. json borrowed for the call. */
 typedef void job_report_fn(void *context, bool found, bool failed, struct slice json);
 
-/* {"id", "line", "key", "state": "running|done|failed|rejected", "started", "ended", "waiting":
+/* {"id", "line", "key", "state": "running|done|failed|rejected", "started", "ended", "damaged",
+ * "waiting":
  * [{"station", "waiting", "in_flight", "in_kit", "dead"}], "steps": [{"station", "task", "attempt",
  * "queued", "started", "ended", "outcome", "outputs", "error"}], "steps_left_out", "stations":
  * [{"station", "attempts", "done", "failed", "dead", "rejected", "expired", "late", "redriven",
- * "first", "last", "error"}], "error", "reason", "result_bytes", "result"}. Times are RFC 3339 in UTC with milliseconds; members that do
+ * "first", "last", "error"}], "error", "reason", "result_bytes", "result"}. "damaged": the disk has lost
+ * something of this: what can be read is told. Times are RFC 3339 in UTC with milliseconds; members that do
  * not apply are left out. "task" is what TAKT_TASK has behind job and station. "error" is the last
  * one, also of a job that got over it; "reason" is why it was rejected. "steps" are the
  * newest, of at most JOB_HISTORY_CHAIN_MAX records; "steps_left_out" says how many older ones are not

@@ -22,6 +22,7 @@ struct report_look {
     struct job_totals totals;                 /* all steps, also those that are shown */
     struct job_total tallies[JOB_TOTALS_MAX]; /* of a long job: added when their errors are read */
     uint32_t tallies_count;
+    bool is_damaged; /* something of it could not be read any more */
 };
 
 void job_report_write(struct report_look *look, struct buffer *out);

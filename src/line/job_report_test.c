@@ -192,6 +192,49 @@ TEST(job_report_bounds_a_long_history) {
     report_kit_close(kit);
 }
 
+/* The last byte of that text is another one now, wherever it stands in the journal. */
+static bool spoil(void *context, const char *name) {
+    struct report_kit *kit = context;
+    static const char text[] = "spoil me";
+    static char bytes[4u << 20];
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", kit->door.path, name);
+    FILE *file = fopen(path, "r+e");
+    EXPECT(file != NULL);
+    size_t count = fread(bytes, 1, sizeof bytes, file);
+    for (const char *at = bytes; (at = memmem(at, count - (size_t)(at - bytes), text, 8)); at++) {
+        EXPECT_INT(fseek(file, at - bytes + 7, SEEK_SET), 0);
+        EXPECT(fputc('!', file) == '!');
+    }
+    EXPECT_INT(fclose(file), 0);
+    return true;
+}
+
+/* A step that the disk has damaged takes the older ones with it; the rest is told, and that. */
+TEST(job_report_tells_what_the_disk_has_left) {
+    struct report_kit *kit = report_kit_open(5);
+    struct env *env = kit->door.fixture.env;
+    struct env_file *folder = NULL;
+    start_job(kit);
+    static const char *const errors[] = {"older", "spoil me", "newer"};
+    for (size_t i = 0; i < ARRAY_COUNT(errors); i++) {
+        door_lease(&kit->door);
+        door_end(&kit->door, COMMAND_FAIL, errors[i]);
+    }
+    EXPECT_INT(env->ops->open_directory(env, kit->door.path, false, &folder), 0);
+    EXPECT_INT(env->ops->list(env, folder, spoil, kit), 0);
+    env->ops->close(env, folder);
+    struct slice json = read_report(kit);
+    EXPECT(kit->found && !kit->failed);
+    expect_member(json, "damaged", "true");
+    expect_member(json, "state", "\"running\"");
+    expect_member(json, "error", "\"newer\"");
+    struct slice steps = json_member(json, SLICE("steps"));
+    EXPECT_INT(json_count(steps), 1);
+    expect_member(json_element(steps, 0), "error", "\"newer\"");
+    report_kit_close(kit);
+}
+
 /* Takt is taken down while a report is under way: it ends, once, and says nothing. */
 TEST(job_report_ends_with_the_shard) {
     struct report_kit *kit = report_kit_open(2);

@@ -133,6 +133,7 @@ void job_report_write(struct report_look *look, struct buffer *out) {
     write_text(out, "state", slice_from_string(state_names[look->job.state]));
     json_object_time(out, "started", look->job.started);
     json_object_time(out, "ended", look->job.ended);
+    if (look->is_damaged) json_object_bool(out, "damaged", true);
     write_places(look, out);
     write_stations(look, write_steps(look, out), out);
     write_text(out, look->job.state == JOB_REJECTED ? "reason" : "error", look->error);
