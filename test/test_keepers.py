@@ -116,13 +116,16 @@ class Hiding:
         self.job = None
 
     def __enter__(self):
-        self.takt.start()
-        wait_until(lambda: len(found(self.other)) == 2, 20, "the bystander's daemons")
+        try:
+            self.takt.start()
+            wait_until(lambda: len(found(self.other)) == 2, 20, "the bystander's daemons")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
-        if self.takt.process.poll() is None:
-            self.takt.kill()
+        self.takt.__exit__()
         leftover = found(self.tag) + found(self.other)
         for pid in leftover:
             os.kill(pid, signal.SIGKILL)
