@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Summaries: when there is one, that it tells the same as its segment, and that nothing rests on it. */
+#include "journal/file/journal_repair.h"
+
 #include "journal_kit.h"
 
 #define BODY ((size_t)300 * 1024)
@@ -161,6 +163,46 @@ TEST(summaries_behind_a_cut_are_removed) {
     while (kit->durable < RECORDS) kit_commit(kit, BODY);
     kit_close(kit);
     expect_all(kit);
+    kit_end(kit);
+}
+
+static bool agree(void *context, const struct journal_report *report) {
+    (void)context;
+    (void)report;
+    return true;
+}
+
+static void repair(struct kit *kit) {
+    struct journal_repair_options options = {.check = {.env = kit->env, .path = kit->path},
+                                             .go_on = agree};
+    struct journal_repair_report report;
+    EXPECT_INT(journal_file_repair(&options, &report), 0);
+    EXPECT(report.kept_count > 0);
+}
+
+/* What a repair has changed is read from the segment: a body that is given up, a log that ends
+ * earlier. */
+TEST(a_repair_removes_the_summaries_of_what_it_changes) {
+    struct kit *kit = make_sealed();
+    uint64_t position = kit->refs[20].position;
+    kit_close(kit);
+    kit_flip(kit, 2, position % KIT_SEGMENT_BYTES + 100);
+    repair(kit);
+    EXPECT_INT(kit_summary_bytes(kit, 2), 0);
+    EXPECT(kit_summary_bytes(kit, 3) > 0);
+    EXPECT_INT(kit_open(kit), 0);
+    EXPECT_INT(kit->replayed_count, RECORDS);
+    EXPECT(body_ref_is_given_up(kit->refs[20]));
+    kit_settle(kit);
+    EXPECT(kit_summary_bytes(kit, 2) > 0);
+    kit_close(kit);
+
+    kit_flip(kit, 2, position % KIT_SEGMENT_BYTES - 30); /* in its batch's header */
+    repair(kit);
+    EXPECT(kit_summary_bytes(kit, 1) > 0);
+    for (uint64_t gone = 2; gone <= 4; gone++) EXPECT_INT(kit_summary_bytes(kit, gone), 0);
+    EXPECT_INT(kit_open(kit), 0);
+    EXPECT_INT(kit->replayed_count, 19);
     kit_end(kit);
 }
 

@@ -298,6 +298,11 @@ static int keep_aside(const struct repair *repair, uint64_t number) {
     file_name_write(number, name);
     int rc = file_folder_has(folder, name);
     if (rc <= 0) return rc;
+    /* First its summary: it tells what will no longer be so. */
+    char summary[FILE_NAME_BYTES];
+    file_summary_name_write(number, summary);
+    rc = ops_of(repair)->unlink(folder->env, folder->directory, summary);
+    if (rc < 0 && rc != -ENOENT) return rc;
     rc = file_keep_aside(folder->env, folder->directory, number, kept);
     /* The old name is gone for good before a new file can take it. */
     if (rc == 0) rc = ops_of(repair)->sync_directory(folder->env, folder->directory);
