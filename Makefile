@@ -6,8 +6,8 @@
 BUILD = tools/build
 DEBUG = --buildtype=debug -Dtests=true
 
-.PHONY: build packages run test quick bench sim sim-faults check tidy format clean debug asan \
-    tsan clang
+.PHONY: build packages run test quick bench sim sim-faults fuzz check tidy format clean debug \
+    asan tsan clang
 
 build: # build/takt, and the examples beside it
 	@tools/packages check run
@@ -46,6 +46,14 @@ sim-faults: # each mistake of sim/faults.h, made on purpose, must be found
 	@tools/packages check run
 	@$(BUILD) build
 	@build/takt-sim faults
+
+SECONDS = 200
+
+fuzz: # any bytes to every reader, SECONDS for each: what they did, found and covered
+	@tools/packages check run test
+	@CC=clang $(BUILD) build/.fuzz --buildtype=debug -Doptimization=1 -Dfuzz=true \
+	    -Db_sanitize=address,undefined
+	@fuzz/run $(SECONDS)
 
 tidy:
 	@tools/tidy

@@ -56,8 +56,21 @@ uint64_t harness_random(struct harness *harness) {
     return value ^ (value >> 31);
 }
 
+/* No more bytes than the number needs: a fuzzer changes one and changes one thing. */
+static uint32_t chosen_below(struct harness *harness, uint32_t end) {
+    uint32_t value = 0;
+    for (uint32_t last = end - 1; last > 0; last >>= 8) {
+        value <<= 8;
+        if (harness->choices_count == 0) continue;
+        value |= *harness->choices++;
+        harness->choices_count--;
+    }
+    return value % end;
+}
+
 uint32_t harness_below(struct harness *harness, uint32_t end) {
     CHECK(end > 0);
+    if (harness->choices != NULL) return chosen_below(harness, end);
     return (uint32_t)(harness_random(harness) % end);
 }
 

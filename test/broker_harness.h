@@ -35,6 +35,8 @@ struct harness {
     int64_t now_ms;
     uint64_t seed;
     uint64_t random;
+    const uint8_t *choices; /* NULL: the seed makes them. Else bytes that do, then zeros */
+    size_t choices_count;
     uint64_t commands_seen[COMMAND_KINDS_COUNT];
     uint64_t records_seen[RECORD_KINDS_END];
     void *steps; /* what a set of steps remembers */

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 #define QUEUES_COUNT 6u
-#define MESSAGES_MAX 200000u /* of a whole run */
+#define MESSAGES_MAX 200000u       /* of a whole run */
+#define MESSAGES_MAX_CHOSEN 20000u /* …of one that bytes choose */
 #define LIVING_MAX 400u
 #define RECEIPTS_COUNT 64u
 
@@ -40,6 +41,7 @@ struct queue_steps {
     struct model_queue queues[QUEUES_COUNT];
     struct model_message *messages; /* by number */
     uint32_t messages_count;
+    uint32_t messages_max;
     uint32_t first; /* all before it are gone */
     uint32_t living_count;
     struct receipt receipts[RECEIPTS_COUNT];
@@ -51,8 +53,9 @@ struct queue_steps {
 struct queue_steps *queue_steps_open(struct harness *harness) {
     struct queue_steps *steps = allocator_take(&harness->allocator, sizeof *steps);
     EXPECT(steps != NULL);
-    steps->messages =
-        allocator_resize_array(&harness->allocator, NULL, MESSAGES_MAX, sizeof *steps->messages);
+    steps->messages_max = harness->choices == NULL ? MESSAGES_MAX : MESSAGES_MAX_CHOSEN;
+    steps->messages = allocator_resize_array(&harness->allocator, NULL, steps->messages_max,
+                                             sizeof *steps->messages);
     EXPECT(steps->messages != NULL);
     for (uint32_t i = 0; i < QUEUES_COUNT; i++) {
         snprintf(steps->names[i], sizeof steps->names[i], "queue-%u", i * 7 % 10);
@@ -89,7 +92,7 @@ static struct model_message *find(struct queue_steps *steps, uint64_t number) {
 }
 
 static struct model_message *add(struct queue_steps *steps, uint64_t number, uint32_t queue) {
-    EXPECT(steps->messages_count < MESSAGES_MAX);
+    EXPECT(steps->messages_count < steps->messages_max);
     struct model_message *message = &steps->messages[steps->messages_count++];
     *message = (struct model_message){.number = number, .queue = queue, .origin = QUEUES_COUNT};
     EXPECT(steps->messages_count == 1 || number > message[-1].number);

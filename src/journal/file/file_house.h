@@ -28,7 +28,9 @@
 #include "journal/file/journal_file.h"
 #include "journal/journal_house.h"
 
+#ifndef FILE_SEGMENT_BYTES_MIN /* smaller for the fuzzer only */
 #define FILE_SEGMENT_BYTES_MIN (4u * 1024 * 1024)
+#endif
 #define FILE_SEGMENT_BYTES_MAX (4ull * 1024 * 1024 * 1024)
 #define FILE_SEGMENT_BYTES_DEFAULT (64u * 1024 * 1024)
 /* The first segment of a folder is short: it is written before anybody can be served. */
