@@ -18,7 +18,6 @@
 #include "fuzz/with/network.h"
 
 #include "base/hash.h"
-#include "fake_env.h"
 #include "http/problem.h"
 #include "http/server_internal.h"
 #include "http/visit.h"

@@ -45,6 +45,7 @@ struct run {
     struct choices choices;
     struct log log;
     uint64_t said; /* lines in the log */
+    bool is_told;  /* to whoever looks for the cause of a finding: FUZZ_TOLD=1 */
     struct journal *journal;
     uint64_t seed;
     bool is_sound;
@@ -53,6 +54,7 @@ struct run {
     uint64_t number;
     uint64_t capacity;
     uint64_t offset;
+    uint64_t reach; /* what its header says of it */
     uint64_t epoch;
     uint64_t lsn;
     bool has_gap; /* a segment without batches stands before this one */
@@ -67,9 +69,9 @@ struct run {
 
 static void note_word(void *context, enum log_level level, struct slice text) {
     struct run *run = context;
-    (void)level;
     EXPECT(text.count > 0);
     run->said++;
+    if (run->is_told) fprintf(stderr, "log %d: %.*s\n", (int)level, SLICE_ARGS(text));
 }
 
 /* ---- what a replay sees ---- */
@@ -254,21 +256,34 @@ static void add_batch(struct run *run) {
 
 /* ---- segments ---- */
 
+/* How far the segment is said to have been written: a sound one says no less than it was. */
+static uint64_t choose_reach(struct run *run) {
+    uint8_t kind = choose(&run->choices);
+    if (kind < 0x80) return run->capacity;
+    return choose_number(&run->choices, 2 + kind % 2);
+}
+
 static void write_segment_header(struct run *run) {
     char header[FILE_SEGMENT_HEADER_BYTES];
     uint8_t kind = choose(&run->choices);
     uint64_t number = run->number;
-    uint64_t capacity = run->capacity;
+    run->reach = choose_reach(run);
+    struct file_segment_header fields = {.capacity = run->capacity, .reach = run->reach};
     if (kind >= 0xE0) {
         run->is_sound = false;
         if (kind % 3 == 0) number += 1 + choose(&run->choices);
-        if (kind % 3 == 1) capacity = choose_number(&run->choices, 1 + kind % 8);
+        if (kind % 3 == 1) fields.capacity = choose_number(&run->choices, 1 + kind % 8);
     }
-    file_segment_header_encode(header, run->seed, number, capacity);
+    file_segment_header_encode(header, run->seed, number, &fields);
     if (kind >= 0xE0 && kind % 3 == 2) {
         header[choose_below(&run->choices, 48)] ^= (char)(1 + choose(&run->choices));
     }
     write_at(run, 0, header, sizeof header);
+    if (kind % 4 != 3) return;
+    char reach[FILE_REACH_BYTES];
+    run->reach = choose_reach(run);
+    file_reach_encode(reach, run->seed, number, run->reach);
+    write_at(run, file_reach_offset(1), reach, sizeof reach);
 }
 
 static void set_length(struct run *run) {
@@ -301,6 +316,7 @@ static void add_segment(struct run *run) {
         if (run->offset + BATCH_BYTES_MAX > run->capacity) break;
         add_batch(run);
     }
+    if (run->reach < run->offset) run->is_sound = false;
     set_length(run);
     uint32_t pokes_count = choose(&run->choices);
     for (uint32_t i = 0; pokes_count >= 0xF0 && i < pokes_count - 0xEF; i++) {
@@ -436,6 +452,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     EXPECT(run->machine != NULL);
     run->choices = (struct choices){bytes, count};
     run->log = (struct log){.write = note_word, .context = run, .level_min = LOG_DEBUG};
+    run->is_told = getenv("FUZZ_TOLD") != NULL;
     run->is_sound = true;
     uint8_t options = choose(&run->choices);
     run->is_unsynced = options % 8 == 7;

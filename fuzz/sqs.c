@@ -19,8 +19,8 @@
 #include "fuzz/with/network.h"
 
 #include "base/json.h"
-#include "fake_env.h"
-#include "fake_journal.h"
+#include "between.h"
+#include "journal/file/journal_file.h"
 #include "sqs/sqs.h"
 #include "test.h"
 
@@ -33,11 +33,12 @@
 #define HEADERS_BYTES_MAX 512u
 #define PASS_SECONDS_MAX 90u
 #define REQUESTS_MAX 60u
+#define COLD_MAX 30u /* of BETWEEN_READS_MAX; the next request may add some */
 
 struct run {
     struct network network;
-    struct fake_log *log;
-    struct journal *journal;
+    struct report report;
+    struct between between; /* the journal, which obeys */
     struct shard *shard;
     struct sqs *sqs;
     struct http_server *server;
@@ -58,17 +59,28 @@ static void on_failure(void *context, int result) {
     run->has_failed = true;
 }
 
+static struct journal *open_house(struct machine *machine) {
+    struct journal_file_options options = {.env = &machine->env,
+                                           .path = "data",
+                                           .segment_bytes = 4u * 1024 * 1024,
+                                           .bytes_kept_free = 4096};
+    struct journal *house;
+    EXPECT_INT(journal_file_open(&options, &house), 0);
+    return house;
+}
+
 static void open_run(struct run *run) {
     network_open(&run->network);
-    run->log = fake_log_open();
-    run->journal = fake_journal_open(run->log);
-    struct shard_options options = {.env = run->network.env,
-                                    .journal = run->journal,
-                                    .broker = {.messages_max = 2000, .queues_max = 20},
-                                    .on_failure = on_failure,
-                                    .context = run};
+    between_init(&run->between, run->network.machine, &run->report);
+    run->between.is_held = true;
+    struct shard_options options = {
+        .env = run->network.env,
+        .journal = between_open(&run->between, open_house(run->network.machine)),
+        .broker = {.messages_max = 2000, .queues_max = 20},
+        .on_failure = on_failure,
+        .context = run};
     EXPECT_INT(shard_open(&options, &run->shard), 0);
-    fake_journal_commit(run->journal);
+    between_commit(&run->between);
     EXPECT_INT(sqs_open(&(struct sqs_options){.shard = run->shard}, &run->sqs), 0);
     struct http_server_options http = {.env = run->network.env,
                                        .address = "127.0.0.1:0",
@@ -78,8 +90,16 @@ static void open_run(struct run *run) {
     (void)snprintf(run->path, sizeof run->path, "/");
 }
 
+struct replay {
+    struct broker *broker;
+    uint64_t trimmed;
+};
+
 static int apply_one(void *context, const struct journal_record *record) {
-    return broker_apply(context, record->lsn, record->bytes, record->bodies, record->bodies_count);
+    const struct replay *replay = context;
+    if (record->lsn < replay->trimmed) return 0;
+    return broker_apply(replay->broker, record->lsn, record->bytes, record->bodies,
+                        record->bodies_count);
 }
 
 /* The log alone gives the state that there is. */
@@ -87,23 +107,25 @@ static void check_replay(const struct run *run) {
     struct allocator allocator = allocator_system();
     struct broker_options options = {
         .allocator = &allocator, .messages_max = 2000, .queues_max = 20};
-    struct broker *broker = broker_open(&options);
-    struct journal *journal = fake_journal_open(run->log);
+    struct machine *machine = machine_copy(run->network.machine);
+    EXPECT(machine != NULL);
+    struct journal *house = open_house(machine);
+    struct replay replay = {broker_open(&options), run->between.trimmed};
     char words[256] = "";
     uint8_t digests[2][16];
-    EXPECT(broker != NULL);
-    broker_replay_begin(broker);
-    EXPECT_INT(journal_replay(journal, apply_one, broker), 0);
-    int rc = broker_replay_end(broker, words, sizeof words);
+    EXPECT(replay.broker != NULL);
+    broker_replay_begin(replay.broker);
+    EXPECT_INT(journal_replay(house, apply_one, &replay), 0);
+    int rc = broker_replay_end(replay.broker, words, sizeof words);
     EXPECT_STRING(words, "");
     EXPECT_INT(rc, 0);
-    broker_check(broker);
-    broker_check(shard_broker(run->shard));
-    broker_digest(broker, digests[0]);
+    broker_check(replay.broker);
+    broker_digest(replay.broker, digests[0]);
     broker_digest(shard_broker(run->shard), digests[1]);
     EXPECT_BYTES(digests[0], digests[1], sizeof digests[0]);
-    journal_close(journal);
-    broker_close(broker);
+    journal_close(house);
+    broker_close(replay.broker);
+    machine_close(machine);
 }
 
 /* ---- answers ---- */
@@ -184,10 +206,11 @@ static void hear(struct run *run) {
 static void settle(struct run *run) {
     for (int i = 0; i < 3; i++) {
         network_settle(&run->network);
-        if (!run->is_holding && !run->has_failed) fake_journal_commit(run->journal);
+        if (!run->is_holding && !run->has_failed) between_commit(&run->between);
     }
     network_settle(&run->network);
     hear(run);
+    if (run->between.reads_count > COLD_MAX) (void)between_read_all(&run->between);
     network_settle(&run->network);
     broker_check(shard_broker(run->shard));
 }
@@ -264,19 +287,19 @@ static void set_journal(struct run *run, struct slice order) {
     slice_cut(order, ' ', &kind, &value);
     if (kind.count != 1 || run->has_failed) return;
     switch (kind.bytes[0]) {
-    case '1': fake_journal_set_reserve(run->journal, -ENOSPC); break;
-    case '2': fake_journal_set_reserve(run->journal, -EAGAIN); break;
-    case '3': fake_journal_set_cold(run->journal, true); break;
+    case '1': run->between.reserve_result = -ENOSPC; break;
+    case '2': run->between.reserve_result = -EAGAIN; break;
+    case '3': run->between.is_cold = true; break;
     case '4':
-        fake_journal_set_cold(run->journal, false);
-        (void)fake_journal_read_all(run->journal);
+        run->between.is_cold = false;
+        (void)between_read_all(&run->between);
         break;
-    case '5': fake_journal_fail(run->journal, -EIO); break;
+    case '5': between_fail(&run->between, -EIO); break;
     case '6':
         run->lacks_memory = true;
         run->network.allocations_left = slice_to_u64(value, 10000, &count) ? (int64_t)count : 20;
         return;
-    default: fake_journal_set_reserve(run->journal, 0); break;
+    default: run->between.reserve_result = 0; break;
     }
     run->network.allocations_left = -1;
 }
@@ -306,7 +329,8 @@ static void set_header(struct run *run, struct slice text) {
 }
 
 static void carry_all(struct run *run) {
-    fake_journal_want_carry(run->journal, fake_journal_appended(run->journal) + 1, 4000);
+    run->between.want = run->between.appended + 1;
+    run->between.pace = 4000;
 }
 
 static void obey(struct run *run, struct slice line) {
@@ -333,9 +357,9 @@ static void obey(struct run *run, struct slice line) {
 static void close_run(struct run *run) {
     run->network.allocations_left = -1;
     run->is_holding = false;
-    if (!run->has_failed) fake_journal_set_reserve(run->journal, 0);
-    fake_journal_set_cold(run->journal, false);
-    (void)fake_journal_read_all(run->journal);
+    run->between.reserve_result = 0;
+    run->between.is_cold = false;
+    (void)between_read_all(&run->between);
     settle(run);
     if (!run->has_failed) check_replay(run);
     leave_all(run);
@@ -344,7 +368,7 @@ static void close_run(struct run *run) {
     sqs_close(run->sqs);
     shard_close(run->shard);
     network_close(&run->network);
-    fake_log_close(run->log);
+    EXPECT_STRING(run->report.words, "");
     free(run);
 }
 

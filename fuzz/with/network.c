@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz/with/network.h"
 
-#include "base/list.h"
-#include "fake_env.h"
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -32,7 +30,7 @@ static void *resize(void *context, void *memory, size_t bytes_count) {
     struct network *network = context;
     if (bytes_count > 0 && network->allocations_left == 0) return NULL;
     if (bytes_count > 0 && network->allocations_left > 0) network->allocations_left--;
-    return network->system.resize(network->system.context, memory, bytes_count);
+    return network->memory.resize(network->memory.context, memory, bytes_count);
 }
 
 /* env_loop_real, for whoever is linked with this (-Wl,--wrap). */
@@ -339,14 +337,14 @@ static bool turn(struct network *network) {
 
 void network_turn(struct network *network) {
     (void)turn(network);
-    (void)fake_env_run(network->env);
+    (void)machine_run(network->machine);
 }
 
 void network_settle(struct network *network) {
     uint32_t quiet_count = 0; /* what was deferred in a quiet turn may make the next one busy */
     for (uint32_t i = 0; i < TURNS_MAX; i++) {
         bool any = turn(network);
-        if (fake_env_run(network->env) > 0) any = true;
+        if (machine_run(network->machine) > 0) any = true;
         quiet_count = any ? 0 : quiet_count + 1;
         if (quiet_count == 2) return;
     }
@@ -358,8 +356,8 @@ static uint64_t next_step_ms(struct network *network, uint64_t ms) {
     if (network->timer != NULL && network->timer_due_ms - network->now_ms < ms) {
         ms = network->timer_due_ms - network->now_ms;
     }
-    int64_t next_ns = fake_env_next_ns(network->env);
-    int64_t now_ns = network->env->ops->now_mono(network->env).ns;
+    int64_t next_ns = machine_next_timer_ns(network->machine);
+    int64_t now_ns = network->machine->mono_ns;
     if (next_ns != INT64_MAX && (uint64_t)(next_ns - now_ns) / NS_PER_MS < ms) {
         ms = (uint64_t)(next_ns - now_ns) / NS_PER_MS;
     }
@@ -369,7 +367,7 @@ static uint64_t next_step_ms(struct network *network, uint64_t ms) {
 void network_pass_ms(struct network *network, uint64_t ms) {
     while (ms > 0) {
         uint64_t step = next_step_ms(network, ms);
-        fake_env_jump_ns(network->env, (int64_t)(step * NS_PER_MS));
+        machine_jump_ns(network->machine, (int64_t)(step * NS_PER_MS));
         network->now_ms += step;
         network_turn(network);
         ms -= step;
@@ -381,8 +379,11 @@ void network_pass_ms(struct network *network, uint64_t ms) {
 void network_open(struct network *network) {
     *network = (struct network){.allocations_left = -1, .now_ms = 1000};
     network->loop.data = network;
-    network->env = fake_env_open();
-    network->system = network->env->allocator;
+    network->machine = machine_open(1, FAULT_NONE);
+    EXPECT(network->machine != NULL);
+    network->machine->is_prompt = true;
+    network->env = &network->machine->env;
+    network->memory = network->env->allocator;
     network->env->allocator = (struct allocator){resize, network};
 }
 
@@ -394,8 +395,8 @@ void network_close(struct network *network) {
         EXPECT(network->clients[i].tcp == NULL);
         forget(&network->clients[i]);
     }
-    network->env->allocator = network->system;
-    fake_env_close(network->env);
+    EXPECT_INT(machine_after_stop(network->machine), 0);
+    machine_close(network->machine);
 }
 
 bool network_connect(struct network *network, uint32_t *index) {

@@ -7,7 +7,7 @@
 #ifndef TAKT_FUZZ_WITH_NETWORK_H
 #define TAKT_FUZZ_WITH_NETWORK_H
 
-#include "env/env.h"
+#include "machine.h"
 
 #include <uv.h>
 
@@ -44,8 +44,9 @@ struct network_client {
 
 struct network {
     uv_loop_t loop;
-    struct env *env;
-    struct allocator system;
+    struct machine *machine;  /* its clock goes with this one */
+    struct env *env;          /* …its env */
+    struct allocator memory;  /* …and its memory */
     int64_t allocations_left; /* negative: no end */
     uint64_t now_ms;
     uv_stream_t *listener;
@@ -64,9 +65,10 @@ struct network {
     uint32_t closing_count;
 };
 
-/* On a fake env (test/fake_env.h), whose memory it watches from here on. */
+/* On a simulated machine of its own, whose memory it watches. */
 void network_open(struct network *network);
-void network_close(struct network *network); /* every handle is closed */
+/* Every handle is closed, and all memory has been given back. */
+void network_close(struct network *network);
 
 /* A client comes; false: there are too many. The place it was given is *index. */
 bool network_connect(struct network *network, uint32_t *index);
@@ -79,7 +81,7 @@ void network_leave(struct network *network, uint32_t index);
 void network_set_room(struct network *network, uint32_t index, size_t room);
 /* One turn of the loop: what can be written, read and closed is. */
 void network_turn(struct network *network);
-/* Turns until nothing happens any more; the env's timers and what it deferred included. */
+/* Turns until nothing happens any more; the machine's own included. */
 void network_settle(struct network *network);
 void network_pass_ms(struct network *network, uint64_t ms);
 

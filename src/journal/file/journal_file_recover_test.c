@@ -168,6 +168,28 @@ TEST(recovery_accepts_damage_when_told) {
     kit_end(kit);
 }
 
+/* With durability none too: what was durable before the damage is not asked for again at the next
+ * start, so a body there that is damaged as well ends nothing. */
+TEST(recovery_accepts_damage_once) {
+    struct kit *kit = make_three_batches();
+    struct file_batch_header last = last_batch(kit);
+    struct body_ref second = kit->refs[2];
+    kit_close(kit);
+    EXPECT_INT(kit_open(kit), 0); /* its first batch says that all three were durable */
+    kit_close(kit);
+    kit_flip(kit, 1, second.position % KIT_SEGMENT_BYTES);
+    kit_flip(kit, 1, last.offset + FILE_BATCH_HEADER_BYTES + last.bodies_bytes + 1);
+    kit->options.no_sync = kit->options.accept_damage = true;
+    EXPECT_INT(kit_open(kit), 0);
+    EXPECT_INT(kit->replayed_count, 3);
+    kit_commit(kit, 20);
+    kit_close(kit);
+    kit->options.accept_damage = false;
+    EXPECT_INT(kit_open(kit), 0);
+    EXPECT_INT(kit->replayed_count, 4);
+    kit_end(kit);
+}
+
 /* A segment that became shorter is damaged, wherever its batches end now, and whether or not its
  * header is still there. */
 TEST(recovery_finds_a_segment_that_became_shorter) {

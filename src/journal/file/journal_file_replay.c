@@ -60,6 +60,7 @@ static void note_batch(struct replay *replay, const struct file_found *batch, bo
     journal->lsn_appended = header->lsn_first + header->records_count - 1;
     if (header->durable > journal->lsn_synced) journal->lsn_synced = header->durable;
     if (vouched_for) {
+        journal->lsn_synced = journal->lsn_appended; /* the next header may be all that says so */
         journal->unsynced_index = batch->index;
         journal->has_tail = false;
     } else if (!journal->has_tail) {
