@@ -408,13 +408,14 @@ static enum broker_result use_receipt(struct harness *harness, enum command_kind
 
 static void step_handles(struct harness *harness, enum command_kind kind) {
     struct queue_steps *steps = harness->steps;
-    if (steps->receipts_count < RECEIPTS_COUNT) return;
-    uint32_t first = harness_below(harness, RECEIPTS_COUNT);
+    uint32_t known = steps->receipts_count < RECEIPTS_COUNT ? steps->receipts_count : RECEIPTS_COUNT;
+    if (known == 0) return;
+    uint32_t first = harness_below(harness, known);
     uint32_t queue = steps->receipts_queue[first];
     struct receipt receipts[BROKER_BATCH_MAX];
     int64_t leases_ms[BROKER_BATCH_MAX];
     uint32_t count = 0;
-    for (uint32_t i = first; i < RECEIPTS_COUNT && count < 4; i++) {
+    for (uint32_t i = first; i < known && count < 4; i++) {
         if (steps->receipts_queue[i] != queue) continue;
         receipts[count] = steps->receipts[i];
         leases_ms[count++] = (int64_t)harness_below(harness, 3) * 21600000 - (i % 2) * 1000;
