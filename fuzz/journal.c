@@ -83,7 +83,7 @@ static void see(struct seen *seen, uint64_t lsn, struct slice bytes, const struc
     seen->lsn_last = lsn;
     seen->hash = hash64_seeded(bytes, seen->hash + lsn);
     for (uint32_t i = 0; i < refs_count; i++) {
-        seen->hash += refs[i].checksum * (i + 1) + refs[i].count;
+        seen->hash += (uint64_t)refs[i].checksum32 * (i + 1) + refs[i].count;
         if (seen->refs_count < REFS_MAX) seen->refs[seen->refs_count++] = refs[i];
     }
 }
@@ -154,14 +154,15 @@ enum wrong { /* the first one is right */
              WRONGS_COUNT
 };
 
-static struct body_ref add_body(struct run *run, struct buffer *bodies) {
+static struct body_ref add_body(struct run *run, struct batch *batch) {
     char bytes[BODY_BYTES_MAX];
     uint32_t count = choose(&run->choices);
     memset(bytes, (int)(run->lsn + count), count);
     struct slice body = slice_from(bytes, count);
-    struct body_ref ref = {.count = count, .checksum = hash64(body)};
-    buffer_append(bodies, body);
-    return ref;
+    buffer_append(&batch->bodies, body);
+    encode_u32(&batch->records, count);
+    encode_u64(&batch->records, body_checksum(body));
+    return body_ref_of(body, 0);
 }
 
 static void add_record(struct run *run, struct batch *batch) {
@@ -172,11 +173,7 @@ static void add_record(struct run *run, struct batch *batch) {
     memset(bytes, 'r', count);
     encode_u32(&batch->records, count);
     encode_u32(&batch->records, refs_count);
-    for (uint32_t i = 0; i < refs_count; i++) {
-        refs[i] = add_body(run, &batch->bodies);
-        encode_u32(&batch->records, refs[i].count);
-        encode_u64(&batch->records, refs[i].checksum);
-    }
+    for (uint32_t i = 0; i < refs_count; i++) refs[i] = add_body(run, batch);
     buffer_append(&batch->records, slice_from(bytes, count));
     see(&run->made, run->lsn++, slice_from(bytes, count), refs, refs_count);
 }

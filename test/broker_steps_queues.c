@@ -408,7 +408,8 @@ static enum broker_result use_receipt(struct harness *harness, enum command_kind
 
 static void step_handles(struct harness *harness, enum command_kind kind) {
     struct queue_steps *steps = harness->steps;
-    uint32_t known = steps->receipts_count < RECEIPTS_COUNT ? steps->receipts_count : RECEIPTS_COUNT;
+    uint32_t known =
+        steps->receipts_count < RECEIPTS_COUNT ? steps->receipts_count : RECEIPTS_COUNT;
     if (known == 0) return;
     uint32_t first = harness_below(harness, known);
     uint32_t queue = steps->receipts_queue[first];

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define INPUT_BYTES_MAX (1024u * 1024)
-#define INPUTS_MIN 10 /* fewer, and somebody has lost the corpus */
+#define INPUTS_MIN 5 /* fewer, and somebody has lost the corpus */
 
 /* The bytes lie in memory of just that size, so that reading past their end is found. */
 static void run_file(const char *path) {
