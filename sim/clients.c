@@ -47,12 +47,13 @@ static void on_body(void *context, int result, struct slice bytes) {
     struct sim *sim = read->sim;
     read->is_used = false;
     machine_mix(sim->machine, (uint64_t)result + 77);
-    bool may_fail =
-        sim->luck.read != 0 || sim->luck.flip != 0 || sim->luck.memory != 0 || sim->is_rotten;
+    bool may_fail = sim->luck.read != 0 || sim->luck.flip != 0 || sim->luck.memory != 0 ||
+                    sim->is_rotten || read->is_given_up;
     sim->machine->mishaps[MISHAP_BODY_DAMAGED] += result == -EBADMSG;
     if (result == -ECANCELED || sim->has_failed) return;
     if (result < 0 && may_fail && result != -ENOENT) return;
     if (result < 0) report_fail(sim->report, "a body cannot be read: %s", strerror(-result));
+    REPORT_EXPECT(sim->report, !read->is_given_up);
     REPORT_EXPECT(sim->report,
                   bytes.count == read->count && body_checksum32(bytes) == read->checksum32);
 }
@@ -61,7 +62,7 @@ static void read_body(struct sim *sim, struct body_ref ref) {
     for (uint32_t i = 0; i < SIM_REQUESTS_MAX; i++) {
         struct sim_read *read = &sim->reads[i];
         if (read->is_used) continue;
-        *read = (struct sim_read){sim, true, ref.checksum32, ref.count};
+        *read = (struct sim_read){sim, true, body_ref_is_given_up(ref), ref.checksum32, ref.count};
         shard_read_body(sim->shard, ref, on_body, read);
         return;
     }

@@ -214,13 +214,29 @@ static struct model_message *next_visible(struct model *model, uint32_t queue,
     return NULL;
 }
 
+bool model_is_body(const struct model *model, struct body_ref ref, uint32_t checksum32) {
+    return ref.checksum32 == checksum32 || (model->has_given_up && body_ref_is_given_up(ref));
+}
+
+static void note_carry(struct model *model, const struct model_note *note) {
+    const struct command_carry *carry = &note->command->carry;
+    for (uint32_t i = 0; note->lsn != 0 && i < carry->bodies_count; i++) {
+        if (!body_is_given_up(carry->bodies[i])) continue;
+        EXPECT(note->may_be_damaged || model->has_given_up);
+        model->has_given_up = true;
+    }
+}
+
 static void check_received(struct model *model, const struct model_message *message,
                            const struct answer_message *got) {
     EXPECT(got->message.number == message->number);
     EXPECT(got->receive_count == message->receives);
     EXPECT(got->sent.ms == message->sent_ms);
     EXPECT(got->nonce == message->nonce);
-    EXPECT(got->body.checksum32 == message->body);
+    if (!model_is_body(model, got->body, message->body)) {
+        report_fail(model->report, "message %llu has another body than was sent",
+                    (unsigned long long)message->number);
+    }
     static const uint8_t none[sizeof got->id];
     bool is_known = memcmp(message->id, none, sizeof none) != 0;
     EXPECT(!is_known || memcmp(got->id, message->id, sizeof got->id) == 0);
@@ -369,12 +385,13 @@ static void note_advance(struct model *model, const struct model_note *note) {
     }
 }
 
-void model_check_idle(const struct model *model, int64_t now_ms) {
+void model_check_idle(struct model *model, int64_t now_ms) {
     for (uint32_t i = 0; i < model->all.messages_count; i++) {
         const struct model_message *message = &model->messages[i];
         if (message->state == MODEL_GONE) continue;
         EXPECT(!is_timed_out(message, now_ms) && !expires(model, message, now_ms));
     }
+    if (model->line.stations_count > 0) model_check_idle_line(model, now_ms);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------ */
@@ -412,6 +429,7 @@ void model_note(struct model *model, const struct model_note *note) {
         change_all(model)->now_ms = note->now_ms;
     }
     if (kind == COMMAND_ADVANCE && note->lsn != 0) note_advance(model, note);
+    if (kind == COMMAND_CARRY) note_carry(model, note);
     if (kind == COMMAND_HOLD_RETENTION && note->lsn != 0) {
         change_all(model)->hold_until_ms = note->now_ms + BROKER_HOLD_MS;
     }
@@ -420,7 +438,10 @@ void model_note(struct model *model, const struct model_note *note) {
         return;
     }
     uint32_t queue = model_find_queue(model, model_queue_name(note->command));
-    if (queue == MODEL_QUEUES) return; /* a station's */
+    if (queue == MODEL_QUEUES) {
+        model_note_line(model, note);
+        return;
+    }
     if (note->answer->result == BROKER_NO_MEMORY) {
         EXPECT(note->lsn == 0);
         return;
@@ -468,4 +489,5 @@ void model_compare(struct model *model, const struct broker *broker) {
     for (struct model_message *message = model->messages; message < last(model); message++)
         states[message->queue][message->state]++;
     for (uint32_t i = 0; i < MODEL_QUEUES; i++) compare_queue(model, broker, i, states[i]);
+    if (model->line.stations_count > 0) model_compare_line(model, broker);
 }

@@ -58,6 +58,7 @@ static bool start(struct sim *sim, bool is_lucky) {
     sim->machine->is_starting = true;
     int rc = open_shard(sim);
     sim->machine->is_starting = false;
+    sim_start_ended(sim, rc == 0);
     sim->machine->luck = sim->is_final ? (struct machine_luck){0} : sim->luck;
     if (rc == 0) {
         sim->report->lives++;
@@ -124,6 +125,7 @@ static void step_pass(struct sim *sim) {
 
 static void step_idle(struct sim *sim) {
     sim_settle(sim);
+    if (!sim->has_failed) lookers_step(sim);
     if (sim->luck.room_bytes == 0 && sim->luck.memory == 0) clients_check_idle(sim);
 }
 
@@ -136,7 +138,7 @@ static void step_carry(struct sim *sim) {
 static void one_step(struct sim *sim) {
     uint32_t at = sim_below(sim, 100);
     if (at < 55) {
-        if (sim->has_line && sim_below(sim, 2) == 0) {
+        if (sim->has_line && sim_below(sim, 3) != 0) {
             workers_step(sim);
         } else {
             clients_step(sim);
@@ -176,6 +178,7 @@ static void power_cut(struct sim *sim) {
     sim_tell(sim, "the power goes%s; the disk's mercy: %d",
              sim->machine->is_starting ? " while starting" : "", (int)mercy);
     machine_after_crash(sim->machine, mercy);
+    sim_start_ended(sim, false);
     sim->machine->is_starting = false;
     sim->shard = NULL;
     clients_forget(sim);
@@ -241,9 +244,7 @@ static void choose_fate(struct sim *sim) {
     sim->kinds = dice_next(dice);
     sim->crash_one_in = dice_below(dice, 4) == 0 ? 0 : 10 + dice_below(dice, 80);
     sim->has_line = dice_below(dice, 2) == 0;
-    sim->attempts_max = 1 + dice_below(dice, 3);
-    sim->wip_limit = dice_below(dice, 3) == 0 ? 3 : 0;
-    sim->missing = (enum missing_policy)dice_below(dice, 3);
+    if (sim->has_line) lines_choose(sim);
     sim->big_one_in = dice_below(dice, 3) == 0 ? 2 : 12;
     sim->big_bytes_max = dice_below(dice, 3) == 0 ? 250000 : 60000;
     sim->has_small_disk = dice_below(dice, 3) == 0;

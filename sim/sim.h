@@ -18,7 +18,7 @@
 #define SIM_REQUESTS_MAX 48u
 #define SIM_RECEIPTS_MAX 96u
 #define SIM_GIVEN_MAX 8192u
-#define SIM_SESSIONS_MAX 8u
+#define SIM_SESSIONS_MAX 24u
 #define SIM_TASKS_MAX 48u
 #define SIM_BODY_BYTES_MAX (256u * 1024)
 #define SIM_SEGMENT_BYTES (4u * 1024 * 1024)
@@ -75,6 +75,7 @@ struct sim_given { /* a message was given out by a decision … */
 struct sim_read { /* a client reads a body */
     struct sim *sim;
     bool is_used;
+    bool is_given_up; /* it was damaged, and the read says so */
     uint32_t checksum32;
     uint32_t count;
 };
@@ -85,11 +86,18 @@ struct sim_session {
     bool is_ending;
 };
 
+struct sim_line {
+    char names[MODEL_STATIONS_MAX][3][24];
+    struct line_station stations[MODEL_STATIONS_MAX];
+    uint64_t routes[MODEL_STATIONS_MAX]; /* where each may hand on to */
+    uint32_t stations_count;
+    uint32_t versions;
+};
+
 struct sim_task {              /* in a worker's hands */
     struct broker_ref message; /* number 0: free */
     struct broker_ref session;
     uint32_t station;
-    bool is_kit;
 };
 
 struct sim {
@@ -106,6 +114,11 @@ struct sim {
     bool is_final;         /* everything heals, and must then drain */
     uint64_t lsn_answered; /* nothing before may ever be lost */
     uint64_t digests[BETWEEN_RECORDS_MAX];
+    struct {
+        struct model *model; /* NULL: nothing is lost */
+        uint32_t given_count;
+        uint64_t lsn_answered;
+    } lost; /* what was before, if this start comes to its end */
 
     bool has_pending; /* decided, not yet applied */
     struct command pending;
@@ -133,9 +146,7 @@ struct sim {
     uint32_t given_count;
     struct sim_read reads[SIM_REQUESTS_MAX];
     bool has_line;
-    uint32_t attempts_max;
-    uint32_t wip_limit;
-    enum missing_policy missing;
+    struct sim_line line;
     struct sim_session sessions[SIM_SESSIONS_MAX];
     struct sim_task tasks[SIM_TASKS_MAX];
     uint64_t tokens;
@@ -150,6 +161,7 @@ void sim_decided(struct sim *sim, const struct broker *broker, const struct comm
                  const struct broker_given *given, const struct broker_decision *decision);
 void sim_applied(struct sim *sim, const struct broker *broker, uint64_t lsn);
 void sim_replayed(struct sim *sim, const struct broker *broker);
+void sim_start_ended(struct sim *sim, bool is_well);
 
 /* clients.c */
 /* `about`: queue, then, session and message are looked at. */
@@ -172,6 +184,17 @@ uint64_t weather_least_lsn(const struct sim *sim);
 /* A start has failed because of a bit that turned over; it is then as it was. */
 bool weather_explains(struct sim *sim, int rc);
 void weather_heal(struct sim *sim);
+
+/* lookers.c */
+void lookers_step(struct sim *sim);
+
+/* lines.c */
+void lines_choose(struct sim *sim);
+void lines_put(struct sim *sim);
+void lines_change(struct sim *sim);
+struct broker_ref lines_ref(const struct sim *sim); /* number 0: it is not there yet */
+/* A station that `from` may hand on to, or BROKER_TARGET_END. onwards: never back. */
+uint32_t lines_target(struct sim *sim, uint32_t from, bool onwards);
 
 /* workers.c */
 void workers_step(struct sim *sim);

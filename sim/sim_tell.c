@@ -63,6 +63,10 @@ static void write_subject(const struct command *command, char *out, size_t bytes
                        (unsigned long long)command->complete.message.number,
                        command->complete.outputs_count);
         break;
+    case COMMAND_CARRY:
+        (void)snprintf(out, bytes, "kind %u, %llu", command->carry.kind,
+                       (unsigned long long)command->carry.thing.number);
+        break;
     case COMMAND_FAIL:
     case COMMAND_REJECT:
     case COMMAND_RETURN:
@@ -82,4 +86,9 @@ void sim_tell_decision(const struct sim *sim, const struct command *command,
     sim_tell(sim, "%s %s: %s%s", kinds[command->kind], subject,
              result == BROKER_OK ? "ok" : broker_result_words(result),
              decision->record.count > 0 ? ", a record" : "");
+    for (uint32_t i = 0; command->kind == COMMAND_SEND && i < command->send.entries_count; i++) {
+        sim_tell(sim, "  message %llu of %zu bytes",
+                 (unsigned long long)decision->answer.send.messages[i].number,
+                 command->send.entries[i].body.count);
+    }
 }

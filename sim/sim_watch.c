@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "broker/broker_state.h"
 
+#include <stdlib.h>
+
 static uint64_t digest_of(const struct broker *broker) {
     uint8_t digest[16];
     uint64_t out;
@@ -30,7 +32,8 @@ static void note(struct sim *sim, const struct broker *broker, uint64_t lsn) {
                               .next_number = sim->pending_next_number,
                               .answer = &sim->pending_answer,
                               .lsn = lsn,
-                              .broker = broker};
+                              .broker = broker,
+                              .may_be_damaged = sim->is_rotten || sim->luck.flip != 0};
     model_note(sim->model, &note);
 }
 
@@ -63,12 +66,34 @@ void sim_applied(struct sim *sim, const struct broker *broker, uint64_t lsn) {
     sim->report->records++;
 }
 
+/* The start goes on without the newest of what was answered: a bit of it has turned over. If it does
+ * not come to its end, the next one may find everything. */
+static void keep_what_is_lost(struct sim *sim) {
+    sim->lost.model = malloc(sizeof *sim->model);
+    REPORT_EXPECT(sim->report, sim->lost.model != NULL);
+    memcpy(sim->lost.model, sim->model, sizeof *sim->model);
+    sim->lost.given_count = sim->given_count;
+    sim->lost.lsn_answered = sim->lsn_answered;
+}
+
+void sim_start_ended(struct sim *sim, bool is_well) {
+    if (sim->lost.model == NULL) return;
+    if (!is_well) {
+        memcpy(sim->model, sim->lost.model, sizeof *sim->model);
+        sim->given_count = sim->lost.given_count;
+        sim->lsn_answered = sim->lost.lsn_answered;
+    }
+    free(sim->lost.model);
+    sim->lost.model = NULL;
+}
+
 void sim_replayed(struct sim *sim, const struct broker *broker) {
     uint64_t lsn = sim->between.replayed;
     if (lsn < weather_least_lsn(sim)) {
         report_fail(sim->report, "record %llu was answered, and the newest that is left is %llu",
                     (unsigned long long)sim->lsn_answered, (unsigned long long)lsn);
     }
+    if (lsn < sim->lsn_answered) keep_what_is_lost(sim);
     if (lsn > 0 && digest_of(broker) != sim->digests[lsn]) {
         report_fail(sim->report, "the state after recovery is not the one of record %llu",
                     (unsigned long long)lsn);

@@ -4,59 +4,44 @@
 
 #include <stdio.h>
 
-#define JOIN 3u
 #define RUNNING_MAX 12u
-#define LINE SLICE("line")
+#define MESSAGES_MAX 1200u
+#define OUTPUTS_MAX 250u
 
-static struct broker_ref line_of(const struct sim *sim) {
-    struct line_view view;
-    bool is_there = broker_find_line(shard_broker(sim->shard), LINE, &view);
-    return is_there ? view.ref : (struct broker_ref){0};
-}
-
-static void put_line(struct sim *sim) {
-    static const char *const names[MODEL_STATIONS][3] = {{"s0", "line_s0", "line_s0_dead"},
-                                                         {"s1", "line_s1", "line_s1_dead"},
-                                                         {"s2", "line_s2", "line_s2_dead"},
-                                                         {"s3", "line_s3", "line_s3_dead"}};
-    struct line_station stations[MODEL_STATIONS];
-    for (uint32_t i = 0; i < MODEL_STATIONS; i++) {
-        stations[i] = (struct line_station){.name = slice_from_string(names[i][0]),
-                                            .queue = slice_from_string(names[i][1]),
-                                            .dead_queue = slice_from_string(names[i][2]),
-                                            .retention_ms = 14 * 86400000ll,
-                                            .within_ms = 14 * 86400000ll,
-                                            .backoff_ms_min = 500,
-                                            .backoff_ms_max = 4000,
-                                            .attempts_max = sim->attempts_max,
-                                            .join_opener = i == JOIN ? 0 : -1,
-                                            .missing = sim->missing,
-                                            .reach = i == JOIN ? 0 : 1u << JOIN,
-                                            .is_result = i == JOIN};
-    }
-    stations[1].wip_limit = sim->wip_limit;
-    stations[0].gates = sim->wip_limit > 0 ? 1u << 1 : 0;
-    struct command command = {.kind = COMMAND_LINE_PUT,
-                              .line_put = {.name = LINE,
-                                           .file = SLICE("stations: of a simulated line"),
-                                           .stations = stations,
-                                           .stations_count = MODEL_STATIONS,
-                                           .keep_jobs_ms = 14 * 86400000ll}};
-    clients_submit(sim, &command, &(struct sim_request){.queue = MODEL_QUEUES});
+static bool is_crowded(const struct sim *sim) {
+    struct broker_totals totals;
+    broker_get_totals(shard_broker(sim->shard), &totals);
+    return totals.messages_count > MESSAGES_MAX || sim->model->line.items_count > 6000;
 }
 
 static void order(struct sim *sim) {
     struct broker_totals totals;
     broker_get_totals(shard_broker(sim->shard), &totals);
-    if (totals.jobs_running >= RUNNING_MAX || totals.messages_count > 1500) return;
+    if (totals.jobs_running >= RUNNING_MAX || is_crowded(sim)) return;
+    if (sim->model->line.jobs_count + 8 > MODEL_JOBS_MAX) return;
     char once[2] = "";
+    char key[2] = "";
     if (sim_below(sim, 3) == 0) once[0] = (char)('a' + sim_below(sim, 20));
+    if (sim_below(sim, 3) == 0) key[0] = (char)('a' + sim_below(sim, 5));
+    uint32_t station = sim_below(sim, 4) == 0 ? sim_below(sim, sim->line.stations_count) : 0;
+    char body[40];
+    (void)snprintf(body, sizeof body, "order %llu", (unsigned long long)sim->tokens++);
     struct command command = {.kind = COMMAND_JOB_START,
-                              .job_start = {.line = line_of(sim),
-                                            .station = 0,
-                                            .body = SLICE("an order"),
+                              .job_start = {.line = lines_ref(sim),
+                                            .station = station,
+                                            .body = slice_from_string(body),
+                                            .key = slice_from_string(key),
                                             .once = slice_from_string(once),
                                             .request_hash = sim_below(sim, 8) == 0}};
+    clients_submit(sim, &command, &(struct sim_request){.queue = MODEL_QUEUES});
+}
+
+static void redrive(struct sim *sim) {
+    const struct line_station *station =
+        &sim->line.stations[sim_below(sim, sim->line.stations_count)];
+    struct command command = {
+        .kind = COMMAND_REDRIVE,
+        .redrive = {.queue = station->dead_queue, .messages_max = 1 + sim_below(sim, 5)}};
     clients_submit(sim, &command, &(struct sim_request){.queue = MODEL_QUEUES});
 }
 
@@ -75,7 +60,7 @@ static void opened(struct sim *sim, const struct sim_request *request,
 
 static void open_session(struct sim *sim, uint32_t station) {
     struct command command = {.kind = COMMAND_SESSION_OPEN,
-                              .session = {.line = line_of(sim), .station = station}};
+                              .session = {.line = lines_ref(sim), .station = station}};
     clients_submit(
         sim, &command,
         &(struct sim_request){.queue = MODEL_QUEUES, .then = opened, .message = {.slot = station}});
@@ -91,8 +76,7 @@ static void leased(struct sim *sim, const struct sim_request *request,
         REPORT_EXPECT(sim->report, i < SIM_TASKS_MAX);
         sim->tasks[i] = (struct sim_task){.message = lease->message,
                                           .session = request->session,
-                                          .station = request->message.slot,
-                                          .is_kit = lease->is_kit};
+                                          .station = request->message.slot};
     }
 }
 
@@ -118,9 +102,12 @@ static void lease(struct sim *sim, const struct sim_session *session) {
 }
 
 static void end_session(struct sim *sim, struct sim_session *session) {
-    struct command command = {
-        .kind = COMMAND_SESSION_END,
-        .session = {.session = session->ref, .error = SLICE("killed"), .uncounted = true}};
+    struct command command = {.kind = COMMAND_SESSION_END,
+                              .session = {.session = session->ref,
+                                          .error = SLICE("killed"),
+                                          .uncounted = sim_below(sim, 3) == 0}};
+    const struct sim_task *task = &sim->tasks[sim_below(sim, SIM_TASKS_MAX)];
+    if (sim_below(sim, 2) == 0) command.session.guilty = task->message;
     clients_submit(sim, &command, &(struct sim_request){.queue = MODEL_QUEUES});
     for (uint32_t i = 0; i < SIM_TASKS_MAX; i++) {
         /* Some of them answer after their death: they must be refused. */
@@ -133,37 +120,43 @@ static void end_session(struct sim *sim, struct sim_session *session) {
 
 /* ---- tasks ------------------------------------------------------------------------------------ */
 
-static uint32_t choose_outputs(struct sim *sim, const struct sim_task *task) {
-    if (task->station == JOIN) return 0;
-    if (task->station != 0) return 1;
-    return sim_below(sim, 12) == 0 ? 101 + sim_below(sim, 60) : sim_below(sim, 5);
+static uint32_t choose_outputs_count(struct sim *sim) {
+    if (is_crowded(sim)) return 0;
+    if (sim->is_final) return sim_below(sim, 2);
+    if (sim_below(sim, 25) == 0) return 101 + sim_below(sim, OUTPUTS_MAX - 101);
+    return sim_below(sim, 4);
 }
 
 static void complete(struct sim *sim, const struct sim_task *task) {
-    struct command_output outputs[160];
-    uint32_t count = choose_outputs(sim, task);
+    struct command_output outputs[OUTPUTS_MAX];
+    char bodies[OUTPUTS_MAX][24];
+    uint32_t count = choose_outputs_count(sim);
+    uint32_t each_one_in = 1 + sim_below(sim, 4);
     for (uint32_t i = 0; i < count; i++) {
-        outputs[i] = (struct command_output){
-            .station = task->station == 0 ? 1 + i % 2 : JOIN, .each = true, .body = SLICE("part")};
+        (void)snprintf(bodies[i], sizeof bodies[i], "part %llu", (unsigned long long)sim->tokens++);
+        outputs[i] =
+            (struct command_output){.station = lines_target(sim, task->station, sim->is_final),
+                                    .each = sim_below(sim, each_one_in) == 0,
+                                    .body = slice_from_string(bodies[i])};
     }
     struct command command = {.kind = COMMAND_COMPLETE,
                               .complete = {.session = task->session,
                                            .message = task->message,
                                            .outputs = outputs,
-                                           .outputs_count = count}};
-    if (task->station == JOIN) command.complete.result = SLICE("all of it");
+                                           .outputs_count = count,
+                                           .result = SLICE("all of it")}};
     clients_submit(sim, &command, &(struct sim_request){.queue = MODEL_QUEUES});
 }
 
 static void end_task(struct sim *sim, struct sim_task *task) {
     struct sim_task ended = *task;
     task->message.number = 0;
-    uint32_t at = sim->is_final ? 0 : sim_below(sim, 40);
-    if (at < 28) {
+    uint32_t at = sim->is_final ? 0 : sim_below(sim, 60);
+    if (at < 48) {
         complete(sim, &ended);
         return;
     }
-    enum command_kind kind = at < 35 ? COMMAND_FAIL : at < 39 ? COMMAND_RETURN : COMMAND_REJECT;
+    enum command_kind kind = at < 55 ? COMMAND_FAIL : at < 59 ? COMMAND_RETURN : COMMAND_REJECT;
     struct command command = {.kind = kind,
                               .attempt = {.session = ended.session,
                                           .message = ended.message,
@@ -174,21 +167,26 @@ static void end_task(struct sim *sim, struct sim_task *task) {
 
 void workers_step(struct sim *sim) {
     if (!sim->has_line) return;
-    if (line_of(sim).number == 0) {
-        put_line(sim);
+    if (lines_ref(sim).number == 0) {
+        lines_put(sim);
         return;
     }
     uint32_t at = sim_below(sim, 100);
-    struct sim_session *session = &sim->sessions[sim_below(sim, SIM_SESSIONS_MAX)];
+    uint32_t sessions_count = sim->line.stations_count + 4;
+    struct sim_session *session = &sim->sessions[sim_below(sim, sessions_count)];
     struct sim_task *task = &sim->tasks[sim_below(sim, SIM_TASKS_MAX)];
     for (uint32_t i = 0; i < SIM_TASKS_MAX && task->message.number == 0; i++) task = &sim->tasks[i];
-    if (at < 12) {
+    if (at < 14) {
         order(sim);
     } else if (session->ref.number == 0) {
-        open_session(sim, sim_below(sim, MODEL_STATIONS));
-    } else if (at < 16) {
+        open_session(sim, sim_below(sim, sim->line.stations_count));
+    } else if (at < 17) {
         end_session(sim, session);
-    } else if (at < 55) {
+    } else if (at < 19) {
+        redrive(sim);
+    } else if (at < 20) {
+        if (sim_below(sim, 6) == 0) lines_change(sim);
+    } else if (at < 50) {
         lease(sim, session);
     } else if (task->message.number != 0) {
         end_task(sim, task);
@@ -207,8 +205,8 @@ static uint64_t jobs_running(const struct sim *sim) {
 }
 
 void workers_drain(struct sim *sim) {
-    if (line_of(sim).number == 0) return;
-    for (uint32_t i = 0; i < MODEL_STATIONS; i++) open_session(sim, i);
+    if (lines_ref(sim).number == 0) return;
+    for (uint32_t i = 0; i < sim->line.stations_count; i++) open_session(sim, i);
     for (uint32_t round = 0; round < 4000 && jobs_running(sim) > 0; round++) {
         sim_settle(sim);
         for (uint32_t i = 0; i < SIM_SESSIONS_MAX; i++) {
