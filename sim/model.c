@@ -50,6 +50,18 @@ void model_rewind(struct model *model, uint64_t lsn) {
     }
 }
 
+void model_settle_to(struct model *model, uint64_t lsn) {
+    size_t end = model->undo_count;
+    while (end > 0) {
+        struct undo undo;
+        memcpy(&undo, model->undo + end - sizeof undo, sizeof undo);
+        if (undo.lsn <= lsn) break;
+        end -= sizeof undo + undo.count;
+    }
+    memmove(model->undo, model->undo + end, model->undo_count - end);
+    model->undo_count -= end;
+}
+
 static struct model_queue *change_queue(struct model *model, uint32_t queue) {
     model_touch(model, &model->queues[queue], sizeof model->queues[queue]);
     return &model->queues[queue];

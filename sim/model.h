@@ -22,7 +22,7 @@
 #define MODEL_ROLLS_MAX 64u
 #define MODEL_ROLL_OUTPUTS_MAX 300u
 #define MODEL_NONE UINT32_MAX
-#define MODEL_UNDO_BYTES (8u * 1024 * 1024)
+#define MODEL_UNDO_BYTES (16u * 1024 * 1024)
 
 enum model_state { MODEL_GONE, MODEL_VISIBLE, MODEL_DELAYED, MODEL_IN_FLIGHT };
 
@@ -222,6 +222,8 @@ void model_check_idle_line(struct model *model, int64_t now_ms);
 void model_touch(struct model *model, void *bytes, size_t count);
 /* The records after this one never were. */
 void model_rewind(struct model *model, uint64_t lsn);
+/* It will never be rewound to before this record. */
+void model_settle_to(struct model *model, uint64_t lsn);
 /* Is it what was sent, or a damaged one that was given up? */
 bool model_is_body(const struct model *model, struct body_ref ref, uint32_t checksum32);
 void model_compare(struct model *model, const struct broker *broker);

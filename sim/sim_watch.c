@@ -77,6 +77,7 @@ static void keep_what_is_lost(struct sim *sim) {
 }
 
 void sim_start_ended(struct sim *sim, bool is_well) {
+    if (is_well) model_settle_to(sim->model, sim->between.started);
     if (sim->lost.model == NULL) return;
     if (!is_well) {
         memcpy(sim->model, sim->lost.model, sizeof *sim->model);

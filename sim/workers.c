@@ -101,6 +101,16 @@ static void lease(struct sim *sim, const struct sim_session *session) {
                                          .message = {.slot = session->station}});
 }
 
+/* One that has something in its hands, if there is. */
+static struct sim_session *choose_victim(struct sim *sim, struct sim_session *otherwise) {
+    const struct sim_task *task = &sim->tasks[sim_below(sim, SIM_TASKS_MAX)];
+    for (uint32_t i = 0; i < SIM_TASKS_MAX && task->message.number == 0; i++) task = &sim->tasks[i];
+    for (uint32_t i = 0; i < SIM_SESSIONS_MAX && task->message.number != 0; i++) {
+        if (sim->sessions[i].ref.number == task->session.number) return &sim->sessions[i];
+    }
+    return otherwise;
+}
+
 static void end_session(struct sim *sim, struct sim_session *session) {
     struct command command = {.kind = COMMAND_SESSION_END,
                               .session = {.session = session->ref,
@@ -112,7 +122,7 @@ static void end_session(struct sim *sim, struct sim_session *session) {
     for (uint32_t i = 0; i < SIM_TASKS_MAX; i++) {
         /* Some of them answer after their death: they must be refused. */
         bool is_its = sim->tasks[i].session.number == session->ref.number;
-        if (is_its && sim_below(sim, 4) != 0) sim->tasks[i].message.number = 0;
+        if (is_its && sim_below(sim, 4) == 0) sim->tasks[i].message.number = 0;
     }
     session->ref.number = 0;
     sim->machine->mishaps[MISHAP_WORKER_DIED]++;
@@ -180,11 +190,11 @@ void workers_step(struct sim *sim) {
         order(sim);
     } else if (session->ref.number == 0) {
         open_session(sim, sim_below(sim, sim->line.stations_count));
-    } else if (at < 17) {
-        end_session(sim, session);
     } else if (at < 19) {
+        end_session(sim, choose_victim(sim, session));
+    } else if (at < 21) {
         redrive(sim);
-    } else if (at < 20) {
+    } else if (at < 22) {
         if (sim_below(sim, 6) == 0) lines_change(sim);
     } else if (at < 50) {
         lease(sim, session);
@@ -195,7 +205,9 @@ void workers_step(struct sim *sim) {
 
 void workers_forget(struct sim *sim) {
     memset(sim->sessions, 0, sizeof sim->sessions);
-    memset(sim->tasks, 0, sizeof sim->tasks);
+    for (uint32_t i = 0; i < SIM_TASKS_MAX; i++) { /* some answer the next takt */
+        if (sim_below(sim, 2) == 0) sim->tasks[i].message.number = 0;
+    }
 }
 
 static uint64_t jobs_running(const struct sim *sim) {
