@@ -14,6 +14,8 @@
  *   POST /api/v1/queues/NAME/redrive?max=     dead letters back to where they came from
  *   GET  /api/v1/jobs?key=&state=&before=&limit=
  *   GET  /api/v1/jobs/ID                      a job's id, or the newest with the order's own key
+ *   POST /api/v1/backup                       a backup begins: its id, its last record
+ *   GET  /api/v1/backup/ID                    its next piece (board_backup.c); DELETE: it ends
  *   anything with X-Amz-Target                the SQS endpoint
  */
 #include "board/board_inside.h"
@@ -37,6 +39,9 @@ static const struct path paths[] = {
     {"POST", "queues/*/redrive", board_redrive_queue},
     {"GET", "jobs", board_list_jobs},
     {"GET", "jobs/*", board_give_job},
+    {"POST", "backup", board_begin_backup},
+    {"GET", "backup/*", board_give_backup},
+    {"DELETE", "backup/*", board_end_backup},
 };
 
 int board_open(const struct board_options *options, struct board **out) {
@@ -49,12 +54,19 @@ int board_open(const struct board_options *options, struct board **out) {
                             .sqs_context = options->sqs_context,
                             .version = options->version,
                             .opened = env->ops->now_mono(env)};
+    int rc = board_backup_open(board);
+    if (rc < 0) {
+        env_free(env, board);
+        return rc;
+    }
     *out = board;
     return 0;
 }
 
 void board_close(struct board *board) {
-    if (board != NULL) env_free(shard_env(board->shard), board);
+    if (board == NULL) return;
+    board_backup_close(board);
+    env_free(shard_env(board->shard), board);
 }
 
 void board_set_ready(struct board *board, bool ready) {

@@ -30,6 +30,12 @@ struct board {
     const char *version;
     struct mono_time opened;
     bool is_ready;
+    struct {
+        struct journal_copy *copy; /* NULL: none is under way */
+        struct env_timer *timer;
+        struct mono_time asked; /* for the last piece */
+        char id[16];
+    } backup;
 };
 
 /* A request on its way. Calls that come back late must not touch what the board's owner may have
@@ -59,6 +65,10 @@ TAKT_MUST_USE bool ask_number(struct ask *ask, const char *name, uint64_t preset
                               uint64_t *out);
 struct slice ask_text(const struct ask *ask, const char *name); /* of the query; empty: none */
 
+/* ---- board_backup.c */
+TAKT_MUST_USE int board_backup_open(struct board *board);
+void board_backup_close(struct board *board);
+
 /* ---- board_safety.c: NULL, or why the request is refused. */
 const char *board_refusal(const struct http_request *request);
 
@@ -73,6 +83,9 @@ void board_peek_queue(struct ask *ask);
 void board_redrive_queue(struct ask *ask);
 void board_list_jobs(struct ask *ask);
 void board_give_job(struct ask *ask);
+void board_begin_backup(struct ask *ask);
+void board_give_backup(struct ask *ask);
+void board_end_backup(struct ask *ask);
 void board_give_page(struct ask *ask); /* for people */
 
 #endif

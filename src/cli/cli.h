@@ -39,6 +39,8 @@ int cli_check(int argc, char **argv);
 int cli_queue(int argc, char **argv);
 int cli_job(int argc, char **argv);
 int cli_station(int argc, char **argv);
+int cli_backup(int argc, char **argv);
+int cli_restore(int argc, char **argv);
 int cli_data(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_version(int argc, char **argv);

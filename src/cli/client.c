@@ -189,6 +189,12 @@ int client_api(struct client *client, const char *method, const char *path, stru
                                                 .method = method, .path = path, .body = body}));
 }
 
+int client_bytes(struct client *client, const char *path) {
+    struct client_request request = {.method = "GET", .path = path};
+    long status = client_call(client, &request);
+    return status < 200 || status > 299 ? say_refusal(client, status) : CLI_OK;
+}
+
 static uint64_t add_rows(struct buffer *rows, struct slice page, uint64_t rows_left) {
     uint64_t count = 0;
     for (struct json_iterator i = json_iterate(page); count < rows_left && json_next(&i); count++) {

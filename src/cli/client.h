@@ -41,6 +41,9 @@ TAKT_MUST_USE int client_action(struct client *client, const char *action, struc
 TAKT_MUST_USE int client_api(struct client *client, const char *method, const char *path,
                              struct slice body);
 
+/* A GET of the board's API that is answered with bytes, not with JSON. */
+TAKT_MUST_USE int client_bytes(struct client *client, const char *path);
+
 /* All pages of a list of the board: every object of the array `member`, as one JSON array that lies
  * in client_arena. path ends with '?' or '&': `next` of a page becomes `cursor` of the next. */
 TAKT_MUST_USE int client_pages(struct client *client, const char *path, const char *member,

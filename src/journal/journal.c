@@ -2,6 +2,8 @@
 /* journal.c -- hands each call to the house that opened the journal. */
 #include "journal/journal_house.h"
 
+#include <errno.h>
+
 int journal_replay(struct journal *journal, journal_replay_fn *fn, void *context) {
     return journal->ops->replay(journal, fn, context);
 }
@@ -42,6 +44,23 @@ uint32_t journal_carry_pace(const struct journal *journal) {
 
 void journal_set_live_bytes(struct journal *journal, uint64_t bytes_count) {
     journal->ops->set_live_bytes(journal, bytes_count);
+}
+
+int journal_copy_open(struct journal *journal, struct journal_copy **out) {
+    if (journal->ops->copy_open == NULL) return -ENOTSUP;
+    return journal->ops->copy_open(journal, out);
+}
+
+void journal_copy_read(struct journal_copy *copy, journal_copy_fn *done, void *context) {
+    copy->ops->read(copy, done, context);
+}
+
+void journal_copy_get_status(const struct journal_copy *copy, struct journal_copy_status *out) {
+    copy->ops->get_status(copy, out);
+}
+
+void journal_copy_close(struct journal_copy *copy) {
+    copy->ops->close(copy);
 }
 
 void journal_get_status(const struct journal *journal, struct journal_status *out) {

@@ -118,6 +118,25 @@ uint32_t journal_carry_pace(const struct journal *journal);
  * until the first call it wants none. Call it now and then: it is one assignment. */
 void journal_set_live_bytes(struct journal *journal, uint64_t bytes_count);
 
+/* A consistent copy of what is durable now, bodies too, while the journal goes on; for a backup. Its
+ * bytes are the house's own (journal/file/file_backup.h). Old segments stay while it needs them. */
+struct journal_copy;
+struct journal_copy_status {
+    uint64_t lsn; /* the newest record in it */
+    uint64_t bytes_done;
+    uint64_t bytes_all;
+    bool is_reading;
+};
+/* result 0: bytes is the next piece, borrowed for the call. Negative: the copy is of no use. */
+typedef void journal_copy_fn(void *context, int result, struct slice bytes);
+/* 0; -EBUSY: there is one already; -EROFS after a failure; -ENOTSUP: this house has none; -ENOMEM. */
+TAKT_MUST_USE int journal_copy_open(struct journal *journal, struct journal_copy **out);
+/* Read the next piece, one at a time; the last one says that it is. done may run inside the call. */
+void journal_copy_read(struct journal_copy *copy, journal_copy_fn *done, void *context);
+void journal_copy_get_status(const struct journal_copy *copy, struct journal_copy_status *out);
+/* Before journal_close. A read under way ends with -ECANCELED, later. */
+void journal_copy_close(struct journal_copy *copy);
+
 void journal_get_status(const struct journal *journal, struct journal_status *out);
 
 /* Commit what is appended, wait for it, and close. NULL is allowed. Blocking.

@@ -19,8 +19,19 @@ struct journal_ops {
     void (*trim)(struct journal *journal, uint64_t lsn);
     uint32_t (*carry_pace)(const struct journal *journal);
     void (*set_live_bytes)(struct journal *journal, uint64_t bytes_count);
+    int (*copy_open)(struct journal *journal, struct journal_copy **out); /* NULL: it has none */
     void (*get_status)(const struct journal *journal, struct journal_status *out);
     void (*close)(struct journal *journal); /* never called with NULL */
+};
+
+struct journal_copy_ops {
+    void (*read)(struct journal_copy *copy, journal_copy_fn *done, void *context);
+    void (*get_status)(const struct journal_copy *copy, struct journal_copy_status *out);
+    void (*close)(struct journal_copy *copy);
+};
+/* The first member of a house's own copy. */
+struct journal_copy {
+    const struct journal_copy_ops *ops;
 };
 
 /* The first member of a house's own struct. */

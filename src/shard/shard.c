@@ -214,6 +214,10 @@ void shard_get_journal_status(const struct shard *shard, struct journal_status *
     journal_get_status(shard->journal, out);
 }
 
+int shard_copy(struct shard *shard, struct journal_copy **out) {
+    return shard->is_failed ? -EROFS : journal_copy_open(shard->journal, out);
+}
+
 bool shard_has_failed(const struct shard *shard) {
     return shard->is_failed;
 }

@@ -89,6 +89,9 @@ struct wall_time shard_now(const struct shard *shard);        /* takt's time */
 struct env *shard_env(const struct shard *shard);
 const struct log *shard_log(const struct shard *shard);
 void shard_get_journal_status(const struct shard *shard, struct journal_status *out);
+/* A consistent copy of all that is durable, while the shard goes on (journal_copy_open). Before
+ * shard_close it must be closed. */
+TAKT_MUST_USE int shard_copy(struct shard *shard, struct journal_copy **out);
 bool shard_has_failed(const struct shard *shard);
 
 #endif

@@ -16,6 +16,7 @@
  *   journal_file_carry     when to carry, what is trimmed
  *   journal_file_room      how much may still be appended
  *   journal_file_read      bodies
+ *   journal_file_copy      a backup, while the journal goes on
  *   journal_file_close
  */
 #ifndef TAKT_JOURNAL_FILE_FILE_HOUSE_H
@@ -155,6 +156,11 @@ struct file_journal {
     struct mono_time commit_began;
     int64_t commit_ns_last;
     uint64_t commits_count;
+
+    /* The place behind the newest durable batch. */
+    uint64_t durable_number;
+    uint64_t durable_offset;
+    bool is_copied; /* a copy is open */
 
     /* The segment to come. */
     enum file_preparing preparing;
@@ -355,6 +361,9 @@ uint64_t file_room_for_intake(const struct file_journal *journal);
 bool file_read_body(struct journal *journal, struct body_ref ref, journal_body_fn *done,
                     void *context);
 void file_read_cancel_all(struct file_journal *journal);
+
+/* journal_file_copy.c */
+int file_copy_open(struct journal *journal, struct journal_copy **out);
 
 /* journal_file_close.c */
 void file_close(struct journal *journal);

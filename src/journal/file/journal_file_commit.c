@@ -47,6 +47,9 @@ void file_commit_note(struct file_journal *journal, const struct file_batch *bat
     if (batch->offset == FILE_SEGMENT_HEADER_BYTES) segment->lsn_first = batch->lsn_first;
     journal->lsn_durable = batch->lsn_first + batch->records_count - 1;
     if (!journal->no_sync) journal->lsn_synced = journal->lsn_durable;
+    journal->durable_number = batch->number;
+    journal->durable_offset =
+        batch->offset + file_batch_bytes(batch->bodies.count, batch->records.count);
     journal->commits_count++;
 }
 

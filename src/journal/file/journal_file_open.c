@@ -258,6 +258,7 @@ static const struct journal_ops file_ops = {
     .trim = file_trim,
     .carry_pace = file_carry_pace,
     .set_live_bytes = file_set_live_bytes,
+    .copy_open = file_copy_open,
     .get_status = file_get_status,
     .close = file_close,
 };

@@ -155,6 +155,8 @@ int file_write_mark(struct file_journal *journal, bool sync) {
     if (rc == 0 && sync) rc = ops->sync(journal->env, segment->file);
     if (rc < 0) return rc;
     journal->next_offset += bytes_count;
+    journal->durable_number = journal->next_number;
+    journal->durable_offset = journal->next_offset;
     if (mark.offset == FILE_SEGMENT_HEADER_BYTES) segment->lsn_first = mark.lsn_first;
     return 0;
 }
