@@ -153,6 +153,14 @@ static struct command_queue random_settings(struct sim *sim, uint32_t queue) {
     } else {
         command.given &= ~(uint32_t)QUEUE_SET_DEAD;
     }
+    command.notes = sim->notes;
+    for (uint32_t i = 0; i < MODEL_NOTES; i++) {
+        if (sim_below(sim, 4) > 0) continue;
+        bool is_end = sim_below(sim, 3) == 0;
+        struct slice value = slice_from(sim->body, sim_below(sim, 200));
+        sim->notes[command.notes_count++] =
+            (struct queue_note){slice_from(&"012"[i], 1), is_end ? SLICE_EMPTY : value};
+    }
     return command;
 }
 

@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include "base/hash.h"
+#include "broker/queue_notes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,24 @@ static void take_settings(struct model *model, const struct model_note *note, ui
     }
 }
 
+static void take_notes(struct model *model, const struct model_note *note, uint32_t queue) {
+    const struct command_queue *command = &note->command->queue;
+    struct model_queue *mine = change_queue(model, queue);
+    for (uint32_t i = 0; i < command->notes_count; i++) {
+        const struct queue_note *change = &command->notes[i];
+        uint32_t which = (uint32_t)(change->name.bytes[0] - '0');
+        mine->notes[which] = change->value.bytes == NULL ? 0 : (uint32_t)change->value.count + 1;
+    }
+}
+
+static void compare_notes(struct model *model, const struct model_queue *mine, struct slice notes) {
+    for (uint32_t i = 0; i < MODEL_NOTES; i++) {
+        char name = (char)('0' + i);
+        struct slice value = queue_notes_find(notes, slice_from(&name, 1));
+        EXPECT((value.bytes == NULL ? 0 : value.count + 1) == mine->notes[i]);
+    }
+}
+
 static void note_create(struct model *model, const struct model_note *note, uint32_t queue) {
     if (model->queues[queue].exists) {
         EXPECT(note->answer->result == BROKER_OK || note->answer->result == BROKER_QUEUE_EXISTS);
@@ -167,11 +186,14 @@ static void note_create(struct model *model, const struct model_note *note, uint
     uint64_t life = ++change_all(model)->lives;
     *change_queue(model, queue) = (struct model_queue){.exists = true, .life = life};
     take_settings(model, note, queue);
+    take_notes(model, note, queue);
 }
 
 static void note_set(struct model *model, const struct model_note *note, uint32_t queue) {
     EXPECT(note->answer->result == BROKER_OK);
-    if (note->lsn != 0) take_settings(model, note, queue);
+    if (note->lsn == 0) return;
+    take_settings(model, note, queue);
+    take_notes(model, note, queue);
 }
 
 static void note_purge(struct model *model, const struct model_note *note, uint32_t queue) {
@@ -494,6 +516,7 @@ static void compare_queue(struct model *model, const struct broker *broker, uint
     EXPECT(view.counts.purged == mine->counts.purged);
     EXPECT(view.counts.dead == mine->counts.dead);
     EXPECT(view.counts.redriven == mine->counts.redriven);
+    compare_notes(model, mine, view.notes);
 }
 
 void model_compare(struct model *model, const struct broker *broker) {

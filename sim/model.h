@@ -13,6 +13,7 @@
 #include "broker/broker.h"
 
 #define MODEL_QUEUES 5u
+#define MODEL_NOTES 3u /* names of notes that clients know: "0", "1", … */
 #define MODEL_MESSAGES_MAX 8192u
 #define MODEL_JOBS_MAX 512u
 #define MODEL_SESSIONS_MAX 256u
@@ -49,7 +50,8 @@ struct model_queue {
     int64_t retention_ms;
     uint32_t message_bytes_max;
     uint32_t dead_after;
-    uint32_t dead; /* MODEL_QUEUES: none */
+    uint32_t dead;               /* MODEL_QUEUES: none */
+    uint32_t notes[MODEL_NOTES]; /* lengths of their values, and one; 0: no such note */
     struct queue_counts counts;
 };
 

@@ -151,6 +151,7 @@ struct sim {
     struct sim_task tasks[SIM_TASKS_MAX];
     uint64_t tokens;
     char body[SIM_BODY_BYTES_MAX];
+    struct queue_note notes[MODEL_NOTES]; /* of the command at hand */
 };
 
 /* The whole run; what it found is in the report. Ends the process if a promise is broken. */

@@ -2,6 +2,7 @@
 #include "broker_steps_queues.h"
 
 #include "base/hash.h"
+#include "broker/queue_notes.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #define MESSAGES_MAX_CHOSEN 20000u /* …of one that bytes choose */
 #define LIVING_MAX 400u
 #define RECEIPTS_COUNT 64u
+#define NOTES_COUNT 3u
 
 enum state { GONE, VISIBLE, DELAYED, IN_FLIGHT };
 
@@ -34,6 +36,7 @@ struct model_queue {
     struct queue_settings settings;
     uint32_t dead; /* QUEUES_COUNT: none */
     struct queue_counts counts;
+    struct slice notes[NOTES_COUNT]; /* values of note_names; bytes NULL: none */
 };
 
 struct queue_steps {
@@ -48,7 +51,11 @@ struct queue_steps {
     uint32_t receipts_queue[RECEIPTS_COUNT];
     uint32_t receipts_count;
     uint64_t lives;
+    struct queue_note changes[NOTES_COUNT]; /* of the command at hand */
 };
+
+static const char *const note_names[NOTES_COUNT] = {"Policy", "tag:b", "tag:a"};
+static const char *const note_values[] = {NULL, "", "one", "another value"};
 
 struct queue_steps *queue_steps_open(struct harness *harness) {
     struct queue_steps *steps = allocator_take(&harness->allocator, sizeof *steps);
@@ -145,6 +152,19 @@ static void expect_counts(const struct queue_counts *counts, const struct queue_
     EXPECT_INT(counts->redriven, expected->redriven);
 }
 
+static void compare_notes(struct slice notes, const struct slice expected[NOTES_COUNT]) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < NOTES_COUNT; i++) {
+        struct slice found = queue_notes_find(notes, slice_from_string(note_names[i]));
+        EXPECT((found.bytes == NULL) == (expected[i].bytes == NULL));
+        EXPECT(slice_equal(found, expected[i]));
+        count += found.bytes != NULL;
+    }
+    struct queue_note note;
+    while (queue_notes_next(&notes, &note)) count--;
+    EXPECT_INT(count, 0);
+}
+
 static void compare_queue(struct harness *harness, uint32_t queue) {
     struct queue_steps *steps = harness->steps;
     const struct model_queue *model = &steps->queues[queue];
@@ -162,6 +182,7 @@ static void compare_queue(struct harness *harness, uint32_t queue) {
     EXPECT_INT(view.settings.retention_ms, model->settings.retention_ms);
     EXPECT_INT(view.settings.dead_after, model->settings.dead_after);
     expect_counts(&view.counts, &model->counts);
+    compare_notes(view.notes, model->notes);
 }
 
 void queue_steps_compare(struct harness *harness) {
@@ -192,7 +213,23 @@ static struct command_queue random_queue(struct harness *harness, uint32_t queue
         settings->dead_queue = name_of(steps, *dead);
         settings->dead_after = 1 + harness_below(harness, 3);
     }
+    command.notes = steps->changes;
+    for (uint32_t i = 0; i < NOTES_COUNT; i++) {
+        if (harness_below(harness, 3) > 0) continue;
+        const char *value = note_values[harness_below(harness, ARRAY_COUNT(note_values))];
+        steps->changes[command.notes_count++] =
+            (struct queue_note){slice_from_string(note_names[i]), slice_from_string(value)};
+    }
     return command;
+}
+
+static void take_notes(struct model_queue *model, const struct command_queue *command) {
+    for (uint32_t i = 0; i < command->notes_count; i++) {
+        for (uint32_t k = 0; k < NOTES_COUNT; k++) {
+            bool is_it = slice_equal_string(command->notes[i].name, note_names[k]);
+            if (is_it) model->notes[k] = command->notes[i].value;
+        }
+    }
 }
 
 /* What the model knows of the settings is read back: their rules have tests of their own. */
@@ -225,6 +262,7 @@ static void step_create(struct harness *harness) {
     EXPECT(answer->queue.created);
     *model = (struct model_queue){.exists = true, .life = ++steps->lives};
     take_settings(harness, queue);
+    take_notes(model, &command.queue);
 }
 
 static void step_set(struct harness *harness) {
@@ -238,6 +276,7 @@ static void step_set(struct harness *harness) {
                exists ? BROKER_OK : BROKER_QUEUE_NOT_FOUND);
     if (!exists) return;
     take_settings(harness, queue);
+    take_notes(&steps->queues[queue], &command.queue);
     settle(harness);
 }
 

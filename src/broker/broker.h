@@ -147,6 +147,7 @@ struct queue_view {
     struct broker_ref line; /* of a station's queue */
     uint32_t station;
     struct queue_settings settings;
+    struct slice notes; /* see queue_notes.h; borrowed likewise */
     uint64_t visible_count;
     uint64_t in_flight_count;
     uint64_t delayed_count;

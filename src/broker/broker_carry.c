@@ -3,8 +3,9 @@
 #include "broker/broker_lines.h"
 #include "broker/broker_queue.h"
 
-/* What a thing's fields take, without its bodies: the largest is a line of 64 stations. */
-#define CARRY_BYTES_MAX (64u * 1024)
+/* What a thing's fields take, without its bodies: the largest is a queue with its notes; a line of
+ * 64 stations has at most 64 KiB. */
+#define CARRY_BYTES_MAX (QUEUE_NOTES_BYTES_MAX + 1024u)
 
 size_t bytes_carry(const struct command *command) {
     size_t bytes_count = CARRY_BYTES_MAX;
@@ -92,7 +93,7 @@ void apply_carry(struct applying *applying) {
 }
 
 uint64_t broker_live_bytes(const struct broker *broker) {
-    uint64_t bytes_count = broker->body_bytes;
+    uint64_t bytes_count = broker->body_bytes + broker->notes_bytes;
     for (int kind = THING_NONE + 1; kind < THING_KINDS_COUNT; kind++) {
         bytes_count += (uint64_t)broker->pools[kind].count * thing_rows[kind].bytes_count;
     }

@@ -44,8 +44,8 @@ static const struct range queue_derived[] = {
     BETWEEN(queue, kind, line),
     BETWEEN(queue, line, line_number),
     BETWEEN(queue, station, visibility_ms),
-    BETWEEN(queue, dead_name, slot),
-    FROM(queue, slot),
+    BETWEEN(queue, dead_name, notes),
+    FROM(queue, notes), /* looked at by themselves */
 };
 static const struct range store_derived[] = {LINKS, BETWEEN(store, queue, queue_number),
                                              BETWEEN(store, is_station, slot), FROM(store, slot)};
@@ -216,8 +216,12 @@ static void make_state(struct harness *harness) {
     struct slice queue = slice_from(names[1], sizeof names[1]);
     struct command command = {.kind = COMMAND_QUEUE_CREATE, .queue = {.name = dead}};
     EXPECT_INT(harness_submit(harness, &command)->result, BROKER_OK);
-    command.queue = (struct command_queue){
-        .name = queue, .given = QUEUE_SET_DEAD, .settings = {.dead_queue = dead, .dead_after = 2}};
+    struct queue_note note = {SLICE("Policy"), SLICE("everybody")};
+    command.queue = (struct command_queue){.name = queue,
+                                           .given = QUEUE_SET_DEAD,
+                                           .settings = {.dead_queue = dead, .dead_after = 2},
+                                           .notes = &note,
+                                           .notes_count = 1};
     EXPECT_INT(harness_submit(harness, &command)->result, BROKER_OK);
     struct command_send_entry entries[2] = {{SLICE("one"), 3, -1}, {SLICE("two"), 3, 1000}};
     struct command send = {.kind = COMMAND_SEND, .send = {queue, entries, 2}};
@@ -234,6 +238,21 @@ TEST(digest_sees_each_field) {
         flip_last(harness.broker, &kinds[i]);
     }
     flip_last(harness.broker, &kinds[THING_TIMING - 1]);
+    harness_close(&harness);
+}
+
+TEST(digest_sees_a_queue_s_notes) {
+    struct harness harness;
+    uint8_t before[16];
+    harness_open(&harness, 1);
+    make_state(&harness);
+    struct queue *queue = queue_at(harness.broker, 1);
+    EXPECT(queue->notes_count > 0);
+    flip_bytes(harness.broker, "queue's notes", queue->notes, queue->notes_count);
+    broker_digest(harness.broker, before);
+    queue->notes_count--;
+    expect_change(harness.broker, before, "queue's notes", 0, -1);
+    queue->notes_count++;
     harness_close(&harness);
 }
 

@@ -7,8 +7,8 @@
 
 /* In the order of command_rows. reserve_nothing: the command makes nothing and moves messages only
  * inside their store. */
-reserve_fn reserve_nothing, reserve_queue_create, reserve_queue_purge, reserve_send,
-    reserve_receive, reserve_handles, reserve_redrive, reserve_advance;
+reserve_fn reserve_nothing, reserve_queue_create, reserve_queue_set, reserve_queue_purge,
+    reserve_send, reserve_receive, reserve_handles, reserve_redrive, reserve_advance;
 bytes_fn bytes_queue, bytes_send, bytes_receive, bytes_handles, bytes_step, bytes_carry,
     bytes_hold_retention;
 
@@ -20,6 +20,12 @@ struct queue_settings queue_get_settings(const struct queue *queue);
 void queue_set_settings(struct queue *queue, const struct queue_settings *settings);
 void queue_encode_settings(struct buffer *out, const struct queue_settings *settings);
 struct queue_settings queue_decode_settings(struct decoder *in); /* borrowed from the record */
+struct slice queue_notes(const struct queue *queue);
+/* Takes lines_spare_take's memory if there are any: its notes are these from now on. False as that. */
+bool queue_set_notes(struct broker *broker, struct queue *queue, struct slice notes);
+/* The rest of a record or of a carried queue, if there is one; else none. */
+struct slice queue_decode_notes(struct decoder *in);
+void queue_encode_notes(struct buffer *out, struct slice notes);
 /* The queue its dead letters go to, or NULL. */
 struct queue *queue_dead_queue(const struct broker *broker, const struct queue *queue);
 /* Past its retention: as good as gone, though no record has said so yet. Not at a station. */

@@ -121,6 +121,8 @@ struct queue {
     uint8_t dead_name_count;
     char name[BROKER_NAME_BYTES_MAX];
     char dead_name[BROKER_NAME_BYTES_MAX];
+    char *notes;          /* NULL: none */
+    uint32_t notes_count; /* bytes */
     /* derived */
     uint32_t slot;
     struct timer timer;
@@ -378,6 +380,7 @@ struct broker {
     uint32_t home_last;
     uint32_t shells_count;
     uint64_t body_bytes;   /* of all bodies still needed */
+    uint64_t notes_bytes;  /* of all queues' notes */
     struct heap deadlines; /* handles of things with a timer */
     struct map *queues_by_name;
     struct map *queues_by_id;

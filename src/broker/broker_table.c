@@ -6,7 +6,7 @@
 const struct command_row command_rows[COMMAND_KINDS_COUNT] = {
     [COMMAND_QUEUE_CREATE] = {"queue_create", decide_queue_create, reserve_queue_create,
                               bytes_queue},
-    [COMMAND_QUEUE_SET] = {"queue_set", decide_queue_set, reserve_nothing, bytes_queue},
+    [COMMAND_QUEUE_SET] = {"queue_set", decide_queue_set, reserve_queue_set, bytes_queue},
     [COMMAND_QUEUE_DELETE] = {"queue_delete", decide_queue_delete, reserve_nothing, bytes_queue},
     [COMMAND_QUEUE_PURGE] = {"queue_purge", decide_queue_purge, reserve_queue_purge, bytes_queue},
     [COMMAND_SEND] = {"send", decide_send, reserve_send, bytes_send},

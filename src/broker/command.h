@@ -58,10 +58,21 @@ struct queue_settings {
     uint32_t dead_after;        /* receives; 1 to 1,000 */
 };
 
+#define QUEUE_NOTES_MAX 128u               /* of one queue, */
+#define QUEUE_NOTES_BYTES_MAX (96u * 1024) /* all of them, as queue_notes.h writes them */
+
+/* What a client hangs on a queue and the broker only keeps. */
+struct queue_note {
+    struct slice name;  /* not empty */
+    struct slice value; /* bytes NULL: to be taken away; may be empty */
+};
+
 struct command_queue { /* QUEUE_CREATE, QUEUE_SET; _DELETE and _PURGE read only the name */
     struct slice name;
     uint32_t given; /* QUEUE_SET_… */
     struct queue_settings settings;
+    const struct queue_note *notes; /* changes; the others stay */
+    uint32_t notes_count;
 };
 
 struct command_send_entry {

@@ -8,6 +8,8 @@
 #include "broker/broker_lines.h"
 #include "broker/broker_names.h"
 #include "broker/broker_queue.h"
+#include "broker/lines_effect.h"
+#include "broker/queue_notes.h"
 
 #include <errno.h>
 
@@ -17,7 +19,7 @@ bool reserve_nothing(struct broker *broker, const struct command *command) {
     return broker != NULL && command != NULL;
 }
 size_t bytes_queue(const struct command *command) {
-    return command == NULL ? 0 : QUEUE_RECORD_BYTES_MAX;
+    return QUEUE_RECORD_BYTES_MAX + (command->queue.notes_count > 0 ? QUEUE_NOTES_BYTES_MAX : 0);
 }
 
 /* ---- finding ---------------------------------------------------------------------------------- */
@@ -179,6 +181,80 @@ static bool settings_are_valid(struct deciding *deciding, const struct queue_set
     return true;
 }
 
+/* ---- notes ------------------------------------------------------------------------------------ */
+
+struct slice queue_notes(const struct queue *queue) {
+    return slice_from(queue->notes, queue->notes_count);
+}
+
+void queue_encode_notes(struct buffer *out, struct slice notes) {
+    if (notes.count > 0) encode_slice(out, notes);
+}
+
+struct slice queue_decode_notes(struct decoder *in) {
+    if (in->rest.count == 0) return SLICE_EMPTY;
+    struct slice notes = decode_slice(in);
+    if (!queue_notes_are_sound(notes)) in->failed = true;
+    return notes;
+}
+
+bool queue_set_notes(struct broker *broker, struct queue *queue, struct slice notes) {
+    char *memory = NULL;
+    if (notes.count > 0) {
+        memory = lines_spare_take(broker, notes.count);
+        if (memory == NULL) return false;
+        memcpy(memory, notes.bytes, notes.count);
+    }
+    broker->notes_bytes += notes.count;
+    broker->notes_bytes -= queue->notes_count;
+    allocator_give_back(broker->allocator, queue->notes);
+    queue->notes = memory;
+    queue->notes_count = (uint32_t)notes.count;
+    return true;
+}
+
+/* Those of the queue (NULL: none) with the command's over them. False: refused. */
+static bool merge_notes(struct deciding *deciding, const struct queue *queue, struct slice *out) {
+    const struct command_queue *command = &deciding->command->queue;
+    struct slice present = queue == NULL ? SLICE_EMPTY : queue_notes(queue);
+    *out = present;
+    if (command->notes_count == 0) return true;
+    size_t bytes_max = queue_notes_bytes_max(present, command->notes, command->notes_count);
+    char *bytes = deciding_take(deciding, bytes_max, 1);
+    if (bytes == NULL) {
+        refuse(deciding, BROKER_NO_MEMORY);
+        return false;
+    }
+    uint32_t count;
+    *out = slice_from(
+        bytes, queue_notes_write(bytes, present, command->notes, command->notes_count, &count));
+    if (count <= QUEUE_NOTES_MAX && out->count <= QUEUE_NOTES_BYTES_MAX) return true;
+    refuse_printf(deciding, BROKER_VALUE_INVALID,
+                  "A queue's policies and tags have at most %u bytes together.",
+                  QUEUE_NOTES_BYTES_MAX);
+    return false;
+}
+
+static bool reserve_notes(struct broker *broker, const struct command_queue *command) {
+    if (command->notes_count == 0) return true;
+    const struct queue *queue = queue_find(broker, command->name);
+    struct slice present = queue == NULL ? SLICE_EMPTY : queue_notes(queue);
+    return lines_spare_reserve(
+        broker, queue_notes_bytes_max(present, command->notes, command->notes_count));
+}
+
+/* The name of the first of the command's notes that is another than the queue's; or empty. */
+static struct slice different_note(const struct queue *queue, const struct command_queue *command) {
+    for (uint32_t i = 0; i < command->notes_count; i++) {
+        const struct queue_note *note = &command->notes[i];
+        struct slice present = queue_notes_find(queue_notes(queue), note->name);
+        bool is_same = (present.bytes == NULL) == (note->value.bytes == NULL) &&
+                       slice_equal(present, note->value);
+        if (!is_same) return note->name;
+    }
+    return SLICE_EMPTY;
+}
+
 /* ---- create, set ------------------------------------------------------------------------------ */
 
 bool queue_reserve(struct broker *broker, uint32_t queues_count) {
@@ -189,22 +265,33 @@ bool queue_reserve(struct broker *broker, uint32_t queues_count) {
 }
 
 bool reserve_queue_create(struct broker *broker, const struct command *command) {
-    return command != NULL && queue_reserve(broker, 1);
+    return queue_reserve(broker, 1) && reserve_notes(broker, &command->queue);
+}
+
+bool reserve_queue_set(struct broker *broker, const struct command *command) {
+    return reserve_notes(broker, &command->queue);
+}
+
+/* It is there: the same settings and notes are no change, others are refused. */
+static void decide_create_again(struct deciding *deciding, const struct queue *there) {
+    const struct command_queue *command = &deciding->command->queue;
+    struct queue_settings present = queue_get_settings(there);
+    struct queue_settings wanted = overlay(present, command);
+    const char *setting = difference(&present, &wanted);
+    struct slice differs =
+        setting != NULL ? slice_from_string(setting) : different_note(there, command);
+    if (differs.count == 0) return;
+    refuse_printf(deciding, BROKER_QUEUE_EXISTS,
+                  "A queue already exists with the same name and a different value for attribute "
+                  "%.*s",
+                  SLICE_ARGS(differs));
 }
 
 void decide_queue_create(struct deciding *deciding) {
     const struct command_queue *command = &deciding->command->queue;
     const struct queue *there = queue_find(deciding->broker, command->name);
     if (there != NULL) {
-        struct queue_settings present = queue_get_settings(there);
-        struct queue_settings wanted = overlay(present, command);
-        const char *differs = difference(&present, &wanted);
-        if (differs == NULL) return;
-        refuse_printf(
-            deciding, BROKER_QUEUE_EXISTS,
-            "A queue already exists with the same name and a different value for attribute "
-            "%s",
-            differs);
+        decide_create_again(deciding, there);
         return;
     }
     if (command->name.count == 0 || command->name.count > BROKER_NAME_BYTES_MAX) {
@@ -212,13 +299,15 @@ void decide_queue_create(struct deciding *deciding) {
         return;
     }
     struct queue_settings settings = overlay(queue_settings_default(), command);
-    if (!settings_are_valid(deciding, &settings)) return;
+    struct slice notes;
+    if (!settings_are_valid(deciding, &settings) || !merge_notes(deciding, NULL, &notes)) return;
     deciding->decision->answer.queue.created = true;
     struct buffer *record = record_begin(deciding, RECORD_QUEUE_CREATE);
     encode_ref(record, new_queue_ref(deciding));
     encode_ref(record, new_ref(deciding, THING_STORE));
     encode_slice(record, command->name);
     queue_encode_settings(record, &settings);
+    queue_encode_notes(record, notes);
 }
 
 struct queue *queue_make(struct broker *broker, const struct queue_make *make, uint64_t home,
@@ -254,12 +343,14 @@ void apply_queue_create(struct applying *applying) {
     make.store = decode_ref(&applying->in);
     make.name = decode_slice(&applying->in);
     make.settings = queue_decode_settings(&applying->in);
+    struct slice notes = queue_decode_notes(&applying->in);
     if (applying->in.failed || make.name.count == 0 || make.name.count > BROKER_NAME_BYTES_MAX) {
         applying->is_broken = true;
         return;
     }
     if (store_make(applying->broker, make.store, make.queue, false, applying->lsn) == NULL) return;
-    (void)queue_make(applying->broker, &make, applying->lsn, applying->now_ms);
+    struct queue *queue = queue_make(applying->broker, &make, applying->lsn, applying->now_ms);
+    if (queue != NULL) (void)queue_set_notes(applying->broker, queue, notes);
 }
 
 /* The queue, which must not be a station's: those are defined by their line. */
@@ -277,17 +368,23 @@ void decide_queue_set(struct deciding *deciding) {
     if (queue == NULL) return;
     struct queue_settings present = queue_get_settings(queue);
     struct queue_settings settings = overlay(present, &deciding->command->queue);
-    if (difference(&present, &settings) == NULL) return;
-    if (!settings_are_valid(deciding, &settings)) return;
+    struct slice notes;
+    bool has_notes = different_note(queue, &deciding->command->queue).count > 0;
+    if (difference(&present, &settings) == NULL && !has_notes) return;
+    if (!settings_are_valid(deciding, &settings) || !merge_notes(deciding, queue, &notes)) return;
     struct buffer *record = record_begin(deciding, RECORD_QUEUE_SET);
     encode_ref(record, queue_ref(queue));
     queue_encode_settings(record, &settings);
+    if (has_notes) encode_slice(record, notes); /* all of them, be it none */
 }
 
 void apply_queue_set(struct applying *applying) {
     struct queue *queue = applying_next(applying, THING_QUEUE);
     struct queue_settings settings = queue_decode_settings(&applying->in);
+    bool has_notes = applying->in.rest.count > 0;
+    struct slice notes = queue_decode_notes(&applying->in);
     if (queue == NULL || applying->in.failed) return;
+    if (has_notes && !queue_set_notes(applying->broker, queue, notes)) return;
     queue_set_settings(queue, &settings);
     queue->changed_ms = applying->now_ms;
     queue_update_deadline(applying->broker, queue->slot);
@@ -320,6 +417,7 @@ void queue_free(struct broker *broker, uint32_t slot) {
     map_remove(broker->queues_by_name, hash64(queue_name(queue)), slot);
     map_remove(broker->queues_by_id, queue->thing.number, slot);
     bury(broker, queue_store_ref(queue));
+    (void)queue_set_notes(broker, queue, SLICE_EMPTY); /* takes no memory */
     thing_free(broker, THING_QUEUE, slot);
 }
 

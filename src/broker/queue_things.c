@@ -5,6 +5,7 @@
 #include "broker/broker_lines.h"
 #include "broker/broker_names.h"
 #include "broker/broker_queue.h"
+#include "broker/queue_notes.h"
 
 #include <errno.h>
 
@@ -79,7 +80,10 @@ void root_check(const struct broker *broker, uint32_t slot) {
 /* ---- queue ------------------------------------------------------------------------------------ */
 
 NO_BODIES(queue)
-NOTHING_TO_CLOSE(queue)
+
+void queue_close(struct broker *broker, uint32_t slot) {
+    allocator_give_back(broker->allocator, queue_at(broker, slot)->notes);
+}
 
 static void encode_counts(struct buffer *out, const struct queue_counts *counts) {
     encode_u64(out, counts->sent);
@@ -119,6 +123,7 @@ void queue_carry_encode(const struct broker *broker, uint32_t slot, struct buffe
     encode_i64(out, queue->created_ms);
     encode_i64(out, queue->changed_ms);
     encode_counts(out, &queue->counts);
+    queue_encode_notes(out, queue_notes(queue));
 }
 
 /* Into the maps and the index of names. */
@@ -155,7 +160,8 @@ void queue_carry_apply(struct applying *applying, uint32_t slot, bool is_new) {
     queue->created_ms = decode_i64(&applying->in);
     queue->changed_ms = decode_i64(&applying->in);
     queue->counts = decode_counts(&applying->in);
-    if (applying->in.failed) return;
+    struct slice notes = queue_decode_notes(&applying->in);
+    if (applying->in.failed || !queue_set_notes(applying->broker, queue, notes)) return;
     queue_set_settings(queue, &settings);
     if (is_new && !queue_enlist(applying->broker, queue, name)) {
         applying->is_broken = true;
@@ -170,6 +176,7 @@ void queue_digest(const struct broker *broker, uint32_t slot, struct digest *dig
     digest_thing(digest, &queue->thing);
     digest_slice(digest, queue_name(queue));
     digest_slice(digest, slice_from(queue->dead_name, queue->dead_name_count));
+    digest_slice(digest, queue_notes(queue));
     const uint64_t values[] = {
         queue->store,
         queue->store_number,
@@ -204,6 +211,8 @@ void queue_check(const struct broker *broker, uint32_t slot) {
     CHECK(queue_find(broker, queue_name(queue)) == queue);
     CHECK(queue_find_id(broker, (uint32_t)queue->thing.number) == queue);
     CHECK((queue->dead_after == 0) == (queue->dead_name_count == 0));
+    CHECK((queue->notes == NULL) == (queue->notes_count == 0));
+    CHECK(queue_notes_are_sound(queue_notes(queue)));
     CHECK((queue->kind == QUEUE_PLAIN) == (queue->line == BROKER_NONE));
     names_check(broker, slot);
     const struct store *store = queue_store(broker, queue);

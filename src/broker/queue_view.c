@@ -12,6 +12,7 @@ static void fill(const struct broker *broker, const struct queue *queue, struct 
         .line = {queue->line_number, queue->line},
         .station = queue->station,
         .settings = queue_get_settings(queue),
+        .notes = queue_notes(queue),
         .visible_count = store->visible.count,
         .in_flight_count = (uint64_t)store->in_flight_count + store->leased_count,
         .delayed_count = store->delayed_count,
@@ -108,7 +109,8 @@ void broker_get_totals(const struct broker *broker, struct broker_totals *out) {
         .jobs_count = broker->pools[THING_JOB].count,
         .jobs_running = broker->jobs_running,
         .sessions_count = broker->pools[THING_SESSION].count,
-        .memory_bytes = broker->heap_bytes + shelf_stock_memory_bytes(&broker->shelf_stock) +
+        .memory_bytes = broker->heap_bytes + broker->notes_bytes +
+                        shelf_stock_memory_bytes(&broker->shelf_stock) +
                         pool_memory_bytes(&broker->tallies),
     };
     for (int kind = THING_NONE + 1; kind < THING_KINDS_COUNT; kind++) {
