@@ -158,6 +158,8 @@ struct queue_view {
 };
 bool broker_find_queue(const struct broker *broker, struct slice name, struct queue_view *out);
 bool broker_get_queue(const struct broker *broker, struct broker_ref ref, struct queue_view *out);
+/* By its number alone. */
+bool broker_find_queue_number(const struct broker *broker, uint32_t number, struct queue_view *out);
 /* Names in byte order: the first one after `after` (empty: the first of all) that starts with
  * `prefix`. O(log n). */
 bool broker_next_queue(const struct broker *broker, struct slice after, struct slice prefix,

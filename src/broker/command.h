@@ -257,6 +257,7 @@ struct answer_message { /* RECEIVE */
     uint32_t nonce;
     uint32_t queue_slot;
     uint32_t receive_count;
+    uint32_t origin; /* number of the plain queue whose dead letter it is; 0: none */
     struct wall_time sent;
     struct wall_time first_received;
     struct body_ref body;

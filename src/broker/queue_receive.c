@@ -70,6 +70,7 @@ static void answer_message(struct deciding *deciding, const struct queue *queue,
         .receive_count = count < MESSAGE_RECEIVE_COUNT_MAX ? count + 1 : count,
         .sent = {(int64_t)message->sent_ms},
         .first_received = {is_first ? deciding->now_ms : (int64_t)timing->first_received_ms},
+        .origin = timing->origin,
         .body = message_body_ref(message),
     };
     message_id(deciding->broker, message->thing.number, out->id);

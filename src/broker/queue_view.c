@@ -38,6 +38,13 @@ bool broker_get_queue(const struct broker *broker, struct broker_ref ref, struct
     return queue != NULL;
 }
 
+bool broker_find_queue_number(const struct broker *broker, uint32_t number,
+                              struct queue_view *out) {
+    const struct queue *queue = queue_find_id(broker, number);
+    if (queue != NULL) fill(broker, queue, out);
+    return queue != NULL;
+}
+
 bool broker_next_queue(const struct broker *broker, struct slice after, struct slice prefix,
                        struct queue_view *out) {
     bool is_before = slice_compare(after, prefix) < 0 || after.count == 0;

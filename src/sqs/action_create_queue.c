@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* action_create_queue.c -- CreateQueue: also gives the URL of a queue that is there already, with
  * the same attributes. */
-#include "sqs/sqs_inside.h"
+#include "sqs/sqs_settings.h"
 
 struct create_input {
     struct slice name;
@@ -34,14 +34,13 @@ static void on_answer(void *context, const struct broker_answer *answer) {
 
 static bool check(const struct sqs_call *call, const struct create_input *input, struct slice *url,
                   struct command_queue *command, struct sqs_fault *fault) {
-    if (!sqs_name_check(input->name, fault)) return false;
-    if (input->tags.count > 0) {
-        return sqs_fail(fault, SQS_ERROR_UNSUPPORTED_OPERATION,
-                        "Tags are not built yet in takt: create the queue without them.");
-    }
-    if (!sqs_settings_read(call, &input->attributes, command, fault)) return false;
+    struct sqs_change change;
+    uint32_t notes_max = sqs_settings_notes_max(&input->attributes) + input->tags.count;
     command->name = input->name;
-    return sqs_queue_url(call, input->name, url, fault);
+    return sqs_name_check(input->name, fault) &&
+           sqs_change_open(&change, call, command, notes_max, fault) &&
+           sqs_settings_read(&change, &input->attributes) && sqs_tags_read(&change, &input->tags) &&
+           sqs_queue_url(call, input->name, url, fault);
 }
 
 static void run(struct sqs_call *call, const void *input) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* action_get_queue_attributes.c -- GetQueueAttributes: those that are named, or All. */
-#include "sqs/sqs_inside.h"
+#include "sqs/sqs_settings.h"
 
 struct get_attributes_input {
     struct slice queue_url;
@@ -16,17 +16,8 @@ static const struct sqs_shape shape = SQS_SHAPE(get_attributes_input, fields);
 static void run(struct sqs_call *call, const void *input_any) {
     const struct get_attributes_input *input = input_any;
     struct sqs_fault fault = sqs_fault_none(sqs_call_arena(call));
-    struct slice queue;
-    if (!sqs_queue_of(call, input->queue_url, &queue, &fault)) {
-        sqs_refuse(call, &fault);
-        return;
-    }
     struct queue_view view;
-    if (!broker_find_queue(shard_broker(call->sqs->shard), queue, &view)) {
-        sqs_fail_result(&fault, BROKER_QUEUE_NOT_FOUND, SLICE_EMPTY);
-        sqs_refuse_durable(call, &fault);
-        return;
-    }
+    if (!sqs_view_of(call, input->queue_url, &view)) return;
     struct sqs_writer writer = sqs_call_writer(call);
     if (sqs_settings_write(call, &input->names, &view, &writer, &fault)) {
         sqs_answer_durable(call, &writer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* action_set_queue_attributes.c -- SetQueueAttributes: all of them, or none if one is wrong. */
-#include "sqs/sqs_inside.h"
+#include "sqs/sqs_settings.h"
 
 struct set_attributes_input {
     struct slice queue_url;
@@ -17,8 +17,11 @@ static void run(struct sqs_call *call, const void *input_any) {
     const struct set_attributes_input *input = input_any;
     struct sqs_fault fault = sqs_fault_none(sqs_call_arena(call));
     struct command command = {.kind = COMMAND_QUEUE_SET};
+    struct sqs_change change;
     if (!sqs_queue_of(call, input->queue_url, &command.queue.name, &fault) ||
-        !sqs_settings_read(call, &input->attributes, &command.queue, &fault)) {
+        !sqs_change_open(&change, call, &command.queue, sqs_settings_notes_max(&input->attributes),
+                         &fault) ||
+        !sqs_settings_read(&change, &input->attributes)) {
         sqs_refuse(call, &fault);
         return;
     }

@@ -38,29 +38,25 @@ bool batch_add(struct batch *batch, uint32_t entry) {
 static void write_good(struct batch *batch, struct sqs_writer *writer, batch_write_fn *write,
                        const void *context) {
     const struct sqs_protocol *protocol = writer->protocol;
-    bool any = false;
+    protocol->list_begin(writer, SLICE("Successful"));
     for (uint32_t place = 0; place < batch->commanded_count; place++) {
         uint32_t entry = batch->places[place];
         if (batch->faults[entry].type != NULL) continue;
-        if (!any) protocol->list_begin(writer, SLICE("Successful"));
-        any = true;
         protocol->item_begin(writer, batch->result_element);
         protocol->text(writer, SLICE("Id"), batch->ids[entry]);
         if (write != NULL) write(writer, context, entry, place);
         protocol->item_end(writer, batch->result_element);
     }
-    if (any) protocol->list_end(writer);
+    protocol->list_end(writer);
 }
 
 static void write_failed(const struct batch *batch, struct sqs_writer *writer) {
     static const struct slice element = {"BatchResultErrorEntry", 21};
     const struct sqs_protocol *protocol = writer->protocol;
-    bool any = false;
+    protocol->list_begin(writer, SLICE("Failed"));
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct sqs_fault *fault = &batch->faults[i];
         if (fault->type == NULL) continue;
-        if (!any) protocol->list_begin(writer, SLICE("Failed"));
-        any = true;
         protocol->item_begin(writer, element);
         protocol->text(writer, SLICE("Id"), batch->ids[i]);
         protocol->boolean(writer, SLICE("SenderFault"), fault->status < 500);
@@ -68,7 +64,7 @@ static void write_failed(const struct batch *batch, struct sqs_writer *writer) {
         protocol->text(writer, SLICE("Message"), fault->words);
         protocol->item_end(writer, element);
     }
-    if (any) protocol->list_end(writer);
+    protocol->list_end(writer);
 }
 
 void batch_answer_faults(struct batch *batch) {
@@ -81,6 +77,7 @@ void batch_answer_faults(struct batch *batch) {
         return;
     }
     struct sqs_writer writer = sqs_call_writer(call);
+    write_good(batch, &writer, NULL, NULL);
     write_failed(batch, &writer);
     sqs_answer_durable(call, &writer);
 }

@@ -143,6 +143,12 @@ static bool check_attribute_value(const struct sqs_attribute *attribute, struct 
         return fail_characters(fault);
     struct slice value = is_binary ? attribute->bytes : attribute->text;
     struct slice other = is_binary ? attribute->text : attribute->bytes;
+    if (value.count == 0 && other.bytes == NULL) {
+        return sqs_fail(fault, SQS_ERROR_PARAMETER_VALUE,
+                        "Message (user) attribute '%.*s' must contain a non-empty value of type "
+                        "'%s'.",
+                        SLICE_ARGS(sqs_excerpt(name)), is_binary ? "Binary" : "String");
+    }
     if (value.count == 0 || other.bytes != NULL) {
         return fail_attribute(name,
                               is_binary

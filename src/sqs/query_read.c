@@ -249,10 +249,20 @@ static bool is_common(struct slice name) {
     return false;
 }
 
+/* botocore says so that a list is empty: its name in JSON, with nothing in it. */
+static bool is_empty_list(const struct sqs_shape *shape, const struct query_param *param) {
+    const struct sqs_field *field = sqs_shape_find(shape, param->name);
+    return field != NULL && param->value.count == 0 &&
+           (field->kind == SQS_TEXTS || field->kind == SQS_ENTRIES);
+}
+
 static bool read_param(struct reader *reader, const struct sqs_shape *shape, void *input) {
     struct slice rest = reader->param->name;
     const struct sqs_field *field = take_field(shape, &rest);
-    if (field == NULL) return is_common(reader->param->name) || fail_unknown(reader);
+    if (field == NULL) {
+        return is_common(reader->param->name) || is_empty_list(shape, reader->param) ||
+               fail_unknown(reader);
+    }
     if (slice_ends_with(reader->param->name, SLICE("."))) return fail_unknown(reader);
     if (field->kind == SQS_ENTRIES) return read_entry(reader, field, rest, input);
     return read_value(reader, field, rest, input);

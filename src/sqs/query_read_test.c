@@ -80,7 +80,7 @@ TEST(query_read_sorts_by_number) {
 TEST(query_read_takes_older_forms) {
     struct reading reading;
     EXPECT(read_with(&reading, allocator_system(), "Action=Test&Line=a&Text=x",
-                     "Pair.Name=k&Pair.Value=v&Signature=s"));
+                     "Pair.Name=k&Pair.Value=v&Signature=s&Entries="));
     EXPECT_INT(reading.outer.texts.count, 1);
     EXPECT(slice_equal(reading.outer.pairs.items[0].value, SLICE("v")));
     arena_close(&reading.arena);
@@ -89,7 +89,7 @@ TEST(query_read_takes_older_forms) {
 /* What is wrong is named. */
 TEST(query_read_names_what_is_wrong) {
     static const char *const unknown[] = {
-        "Colour",       "text",           "Text.1",      "Text.",
+        "Colour", "Texts", "text",           "Text.1",      "Text.",
         "Number.x",     "Line.0",         "Line.1.2",    "Line.1x",
         "Pair.1.Key",   "Pair.1",         "Attribute.1", "Entry.Id",
         "Entry.1",      "Entry.1.Colour", "Entry.0.Id",  "Attribute.1.Value.Colour",

@@ -8,19 +8,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* System attributes. Those of FIFO queues and of dead letters are known, but no message has them
- * yet. */
+/* System attributes. Those of FIFO queues are known, but no message has them yet. */
 enum system_attribute {
     SYSTEM_SENDER_ID,
     SYSTEM_SENT,
     SYSTEM_RECEIVE_COUNT,
     SYSTEM_FIRST_RECEIVED,
     SYSTEM_TRACE_HEADER,
+    SYSTEM_DEAD_SOURCE,
     SYSTEM_ATTRIBUTES_WRITTEN, /* the others are never there */
     SYSTEM_SEQUENCE_NUMBER = SYSTEM_ATTRIBUTES_WRITTEN,
     SYSTEM_DEDUPLICATION_ID,
     SYSTEM_GROUP_ID,
-    SYSTEM_DEAD_SOURCE,
     SYSTEM_ATTRIBUTES_COUNT
 };
 
@@ -79,6 +78,15 @@ bool receive_wants_attribute(const struct sqs_texts *names, struct slice name) {
     return false;
 }
 
+/* Empty: it is no dead letter, or its queue is gone. */
+static struct slice dead_source(const struct sqs_call *call, const struct answer_message *message) {
+    struct queue_view origin;
+    if (message->origin == 0 ||
+        !broker_find_queue_number(shard_broker(call->sqs->shard), message->origin, &origin))
+        return SLICE_EMPTY;
+    return slice_from_string(sqs_queue_arn(call, origin.name));
+}
+
 /* Empty: this message has none. */
 static struct slice system_value(const struct sqs_call *call, enum system_attribute which,
                                  const struct answer_message *message,
@@ -87,6 +95,7 @@ static struct slice system_value(const struct sqs_call *call, enum system_attrib
     switch (which) {
     case SYSTEM_SENDER_ID: return slice_from_string(call->sqs->account);
     case SYSTEM_TRACE_HEADER: return body->trace_header;
+    case SYSTEM_DEAD_SOURCE: return dead_source(call, message);
     case SYSTEM_SENT: number = message->sent.ms; break;
     case SYSTEM_RECEIVE_COUNT: number = message->receive_count; break;
     case SYSTEM_FIRST_RECEIVED: number = message->first_received.ms; break;

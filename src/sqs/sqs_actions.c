@@ -17,13 +17,19 @@ static const struct sqs_action *const actions[] = {
     &sqs_action_get_queue_attributes,
     &sqs_action_set_queue_attributes,
     &sqs_action_purge_queue,
+    &sqs_action_tag_queue,
+    &sqs_action_untag_queue,
+    &sqs_action_list_queue_tags,
+    &sqs_action_add_permission,
+    &sqs_action_remove_permission,
+    &sqs_action_list_dead_letter_source_queues,
 };
 
 /* SQS has them, takt has not yet. */
 static const char *const missing[] = {
-    "AddPermission", "CancelMessageMoveTask", "ListDeadLetterSourceQueues", "ListMessageMoveTasks",
-    "ListQueueTags", "RemovePermission",      "StartMessageMoveTask",       "TagQueue",
-    "UntagQueue",
+    "CancelMessageMoveTask",
+    "ListMessageMoveTasks",
+    "StartMessageMoveTask",
 };
 
 const struct sqs_action *sqs_action_find(struct slice name, struct sqs_fault *fault) {

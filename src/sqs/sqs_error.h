@@ -30,6 +30,7 @@
     X(BATCH_NOT_DISTINCT, "BatchEntryIdsNotDistinct",                                              \
       "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400)                                      \
     X(BATCH_TOO_LONG, "BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400)    \
+    X(OVER_LIMIT, "OverLimit", "OverLimit", 403)                                                   \
     X(PURGE_IN_PROGRESS, "PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress",    \
       403)                                                                                         \
     X(UNSUPPORTED_OPERATION, "UnsupportedOperation",                                               \

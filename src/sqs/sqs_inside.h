@@ -87,6 +87,12 @@ extern const struct sqs_action sqs_action_get_queue_url;
 extern const struct sqs_action sqs_action_get_queue_attributes;
 extern const struct sqs_action sqs_action_set_queue_attributes;
 extern const struct sqs_action sqs_action_purge_queue;
+extern const struct sqs_action sqs_action_tag_queue;
+extern const struct sqs_action sqs_action_untag_queue;
+extern const struct sqs_action sqs_action_list_queue_tags;
+extern const struct sqs_action sqs_action_add_permission;
+extern const struct sqs_action sqs_action_remove_permission;
+extern const struct sqs_action sqs_action_list_dead_letter_source_queues;
 extern const struct sqs_action sqs_action_send_message;
 extern const struct sqs_action sqs_action_send_message_batch;
 extern const struct sqs_action sqs_action_receive_message;
@@ -133,6 +139,8 @@ static inline bool sqs_is_good(enum broker_result result) {
 /* From a QueueUrl (a URL or a bare name), or from the request's path if it is not given. */
 bool sqs_queue_of(const struct sqs_call *call, struct slice queue_url, struct slice *name,
                   struct sqs_fault *fault);
+/* The queue itself. False: refused already. */
+bool sqs_view_of(struct sqs_call *call, struct slice queue_url, struct queue_view *view);
 bool sqs_name_check(struct slice name, struct sqs_fault *fault); /* of a new queue */
 /* The URL under the host that the client called; in the arena. False: *fault says why. */
 bool sqs_queue_url(const struct sqs_call *call, struct slice name, struct slice *out,
@@ -143,16 +151,6 @@ const char *sqs_queue_arn(const struct sqs_call *call, struct slice name);
 bool sqs_arn_read(const struct sqs_call *call, struct slice arn, struct slice *name);
 /* As UUID text, not terminated. */
 void sqs_id_write(const uint8_t id[16], char out[SQS_ID_BYTES]);
-
-/* ---- sqs_queue_attributes.c ---- */
-
-/* Into command->given and ->settings. */
-bool sqs_settings_read(const struct sqs_call *call, const struct sqs_pairs *attributes,
-                       struct command_queue *command, struct sqs_fault *fault);
-/* The attributes in `names` ("All": all), as the map "Attributes". */
-bool sqs_settings_write(const struct sqs_call *call, const struct sqs_texts *names,
-                        const struct queue_view *view, struct sqs_writer *writer,
-                        struct sqs_fault *fault);
 
 /* ---- sqs_check.c ---- */
 

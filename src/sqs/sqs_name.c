@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sqs_name.c -- a queue's three names on the wire: bare, in a URL, in an ARN.
  *
- *   http://HOST/ACCOUNT/NAME            HOST is the one the client called
+ *   http://HOST/ACCOUNT/NAME            HOST is the one the client called; other forms are read
  *   arn:aws:sqs:REGION:ACCOUNT:NAME     REGION is the one the client signed for, if it signed
  *
  * A URL or an ARN of another account is no queue of ours. Hosts and regions are not compared: one
@@ -12,19 +12,32 @@
 
 #define NAME_BYTES_MAX 80u /* of what a client may create; stations' queues may be longer */
 
-/* From "/ACCOUNT/NAME". */
+#define PATH_PARTS_MAX 4u
+
+/* "/ACCOUNT/NAME", and what clients of other servers have in their settings: "/NAME",
+ * "/queue/NAME", "/queue/REGION/ACCOUNT/NAME". */
 static bool read_path(const struct sqs_call *call, struct slice path, struct slice *name,
                       struct sqs_fault *fault) {
-    struct slice account;
-    if (!slice_cut(slice_skip(path, 1), '/', &account, name) || account.count == 0 ||
-        name->count == 0) {
-        struct slice excerpt = sqs_excerpt(path);
+    struct slice parts[PATH_PARTS_MAX];
+    struct slice rest = slice_skip(path, 1);
+    size_t count = 0;
+    bool is_good = true;
+    while (rest.count > 0 && is_good && count < PATH_PARTS_MAX) {
+        (void)slice_cut(rest, '/', &parts[count], &rest);
+        is_good = parts[count++].count > 0;
+    }
+    bool has_word = count > 0 && slice_equal(parts[0], SLICE("queue"));
+    is_good = is_good && rest.count == 0 && count > 0 && !slice_ends_with(path, SLICE("/")) &&
+              (count <= 2 || (has_word && count == PATH_PARTS_MAX));
+    if (!is_good) {
         return sqs_fail(fault, SQS_ERROR_ADDRESS,
                         "The address %.*s is not valid for this endpoint: a queue's path is "
                         "/ACCOUNT/NAME.",
-                        SLICE_ARGS(excerpt));
+                        SLICE_ARGS(sqs_excerpt(path)));
     }
-    if (!slice_equal_string(account, call->sqs->account))
+    *name = parts[count - 1];
+    bool has_account = count == PATH_PARTS_MAX || (count == 2 && !has_word);
+    if (has_account && !slice_equal_string(parts[count - 2], call->sqs->account))
         return sqs_fail_result(fault, BROKER_QUEUE_NOT_FOUND, SLICE_EMPTY);
     return true;
 }
@@ -48,6 +61,19 @@ bool sqs_queue_of(const struct sqs_call *call, struct slice queue_url, struct sl
         rest = slash == NULL ? SLICE_EMPTY : slice_skip(rest, (size_t)(slash - rest.bytes));
     }
     return read_path(call, rest, name, fault);
+}
+
+bool sqs_view_of(struct sqs_call *call, struct slice queue_url, struct queue_view *view) {
+    struct sqs_fault fault = sqs_fault_none(sqs_call_arena(call));
+    struct slice queue;
+    if (!sqs_queue_of(call, queue_url, &queue, &fault)) {
+        sqs_refuse(call, &fault);
+        return false;
+    }
+    if (broker_find_queue(shard_broker(call->sqs->shard), queue, view)) return true;
+    sqs_fail_result(&fault, BROKER_QUEUE_NOT_FOUND, SLICE_EMPTY);
+    sqs_refuse_durable(call, &fault);
+    return false;
 }
 
 bool sqs_name_check(struct slice name, struct sqs_fault *fault) {

@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sqs_queue_attributes.c -- a queue's attributes: one table of what may be set and what is read.
  *
- * What takt has not built yet is refused by its name: a policy or a key that is stored and not
- * obeyed would be a lie. Setting such a thing to "" removes what is not there, which is true.
+ * Encryption is the disk's or the volume's business: its attributes are kept, checked and returned,
+ * and change nothing. Of the two kinds at most one is on, as SQS has it.
  */
 #include "base/json.h"
-#include "sqs/sqs_inside.h"
+#include "sqs/message.h"
+#include "sqs/sqs_settings.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define DEAD_AFTER_DEFAULT 10 /* receives, where the redrive policy does not say */
-#define DEAD_AFTER_MAX 1000
-
 enum attribute_kind {
-    ATTRIBUTE_SETTING,     /* a number in queue_settings */
-    ATTRIBUTE_REDRIVE,     /* RedrivePolicy */
-    ATTRIBUTE_READ_ONLY,   /* a number that the queue has */
-    ATTRIBUTE_ARN,         /* QueueArn, read-only too */
-    ATTRIBUTE_FIFO,        /* of FIFO queues, which are not built yet */
-    ATTRIBUTE_MISSING,     /* not built yet; "" is allowed */
-    ATTRIBUTE_MISSING_ANY, /* not built yet, whatever its value is */
+    ATTRIBUTE_SETTING,      /* a number in queue_settings */
+    ATTRIBUTE_REDRIVE,      /* RedrivePolicy */
+    ATTRIBUTE_READ_ONLY,    /* a number that the queue has */
+    ATTRIBUTE_ARN,          /* QueueArn, read-only too */
+    ATTRIBUTE_FIFO,         /* FifoQueue */
+    ATTRIBUTE_FIFO_SETTING, /* of FIFO queues only, in the words of the real one, */
+    ATTRIBUTE_FIFO_DETAIL,  /* which has two ways to say so */
+    ATTRIBUTE_POLICY,       /* these are notes */
+    ATTRIBUTE_ALLOWANCE,
+    ATTRIBUTE_KMS_KEY,
+    ATTRIBUTE_KMS_SECONDS,
+    ATTRIBUTE_MANAGED_SSE,
 };
 
 struct attribute {
@@ -80,17 +83,22 @@ static const struct attribute attributes[] = {
     {"CreatedTimestamp", ATTRIBUTE_READ_ONLY, 0, 0, 0, 0, get_created},
     {"LastModifiedTimestamp", ATTRIBUTE_READ_ONLY, 0, 0, 0, 0, get_changed},
     {"QueueArn", ATTRIBUTE_ARN, 0, 0, 0, 0, NULL},
+    {"Policy", ATTRIBUTE_POLICY, 0, 0, 0, 0, NULL},
+    {"RedriveAllowPolicy", ATTRIBUTE_ALLOWANCE, 0, 0, 0, 0, NULL},
+    {"KmsMasterKeyId", ATTRIBUTE_KMS_KEY, 0, 0, 0, 0, NULL},
+    {"KmsDataKeyReusePeriodSeconds", ATTRIBUTE_KMS_SECONDS, 0, 60, 86400, 1, NULL},
+    {"SqsManagedSseEnabled", ATTRIBUTE_MANAGED_SSE, 0, 0, 0, 0, NULL},
     {"FifoQueue", ATTRIBUTE_FIFO, 0, 0, 0, 0, NULL},
-    {"ContentBasedDeduplication", ATTRIBUTE_FIFO, 0, 0, 0, 0, NULL},
-    {"DeduplicationScope", ATTRIBUTE_FIFO, 0, 0, 0, 0, NULL},
-    {"FifoThroughputLimit", ATTRIBUTE_FIFO, 0, 0, 0, 0, NULL},
-    {"Policy", ATTRIBUTE_MISSING, 0, 0, 0, 0, NULL},
-    {"RedriveAllowPolicy", ATTRIBUTE_MISSING, 0, 0, 0, 0, NULL},
-    {"KmsMasterKeyId", ATTRIBUTE_MISSING, 0, 0, 0, 0, NULL},
-    {"KmsDataKeyReusePeriodSeconds", ATTRIBUTE_MISSING_ANY, 0, 0, 0, 0, NULL},
-    {"SqsManagedSseEnabled", ATTRIBUTE_MISSING_ANY, 0, 0, 0, 0, NULL},
+    {"ContentBasedDeduplication", ATTRIBUTE_FIFO_SETTING, 0, 0, 0, 0, NULL},
+    {"DeduplicationScope", ATTRIBUTE_FIFO_DETAIL, 0, 0, 0, 0, NULL},
+    {"FifoThroughputLimit", ATTRIBUTE_FIFO_DETAIL, 0, 0, 0, 0, NULL},
 };
 /* clang-format on */
+
+#define KMS_KEY_BYTES_MAX 2048u
+
+static const struct slice kms_key_name = {"KmsMasterKeyId", 14};
+static const struct slice managed_sse_name = {"SqsManagedSseEnabled", 20};
 
 static const struct attribute *find_attribute(struct slice name) {
     for (size_t i = 0; i < ARRAY_COUNT(attributes); i++) {
@@ -118,114 +126,126 @@ static void put_setting(struct queue_settings *settings, uint32_t which, int64_t
     }
 }
 
+static bool read_number(const struct attribute *attribute, struct slice value, int64_t *out,
+                        struct sqs_fault *fault) {
+    if (slice_to_i64(value, attribute->min, attribute->max, out)) return true;
+    return sqs_fail(fault, SQS_ERROR_ATTRIBUTE_VALUE,
+                    "Invalid value for the parameter %s. Reason: Must be an integer from "
+                    "%" PRIi64 " to %" PRIi64 ".",
+                    attribute->name, attribute->min, attribute->max);
+}
+
 static bool read_setting(const struct attribute *attribute, struct slice value,
                          struct command_queue *command, struct sqs_fault *fault) {
     int64_t number;
-    if (!slice_to_i64(value, attribute->min, attribute->max, &number)) {
-        return sqs_fail(fault, SQS_ERROR_ATTRIBUTE_VALUE,
-                        "Invalid value for the parameter %s. Reason: Must be an integer from "
-                        "%" PRIi64 " to %" PRIi64 ".",
-                        attribute->name, attribute->min, attribute->max);
-    }
+    if (!read_number(attribute, value, &number, fault)) return false;
     put_setting(&command->settings, attribute->given, number * attribute->scale);
-    return true;
-}
-
-static bool fail_redrive(struct slice policy, const char *reason, struct sqs_fault *fault) {
-    struct slice excerpt = sqs_excerpt(policy);
-    return sqs_fail(fault, SQS_ERROR_PARAMETER_VALUE,
-                    "Value %.*s for parameter RedrivePolicy is invalid. Reason: %s",
-                    SLICE_ARGS(excerpt), reason);
-}
-
-/* A number, or a number in a string: both are used. */
-static bool read_dead_after(struct arena *arena, struct slice raw, int64_t *out) {
-    if (json_type(raw) == JSON_NONE) {
-        *out = DEAD_AFTER_DEFAULT;
-        return true;
-    }
-    struct slice text = raw;
-    if (json_type(raw) == JSON_STRING && !json_string(arena, raw, &text)) return false;
-    return slice_to_i64(text, 1, DEAD_AFTER_MAX, out);
-}
-
-static bool check_redrive_members(struct slice policy, struct sqs_fault *fault) {
-    for (struct json_iterator i = json_iterate(policy); json_next(&i);) {
-        if (!json_string_equal(i.name, SLICE("deadLetterTargetArn")) &&
-            !json_string_equal(i.name, SLICE("maxReceiveCount"))) {
-            return fail_redrive(policy, "Only deadLetterTargetArn and maxReceiveCount are allowed.",
-                                fault);
-        }
-    }
-    return true;
-}
-
-static bool read_redrive(const struct sqs_call *call, struct slice policy,
-                         struct command_queue *command, struct sqs_fault *fault) {
-    struct queue_settings *settings = &command->settings;
-    settings->dead_queue = SLICE_EMPTY;
-    settings->dead_after = 0;
-    if (policy.count == 0) return true; /* takes the policy away */
-    if (!json_validate(policy, NULL) || json_type(policy) != JSON_OBJECT)
-        return fail_redrive(policy, "Redrive policy is not a valid JSON map.", fault);
-    if (!check_redrive_members(policy, fault)) return false;
-
-    struct arena *arena = sqs_call_arena(call);
-    struct slice raw_arn = json_member(policy, SLICE("deadLetterTargetArn"));
-    struct slice arn;
-    if (json_type(raw_arn) == JSON_NONE)
-        return fail_redrive(policy, "Redrive policy does not contain deadLetterTargetArn.", fault);
-    if (!json_string(arena, raw_arn, &arn) || !sqs_arn_read(call, arn, &settings->dead_queue))
-        return fail_redrive(policy, "Invalid value for deadLetterTargetArn.", fault);
-    int64_t dead_after;
-    if (!read_dead_after(arena, json_member(policy, SLICE("maxReceiveCount")), &dead_after)) {
-        return fail_redrive(policy,
-                            "Invalid value for maxReceiveCount: valid values are from 1 to 1000 "
-                            "both inclusive.",
-                            fault);
-    }
-    settings->dead_after = (uint32_t)dead_after;
-    struct queue_view view;
-    if (!broker_find_queue(shard_broker(call->sqs->shard), settings->dead_queue, &view))
-        return fail_redrive(policy, "Dead letter target does not exist.", fault);
-    return true;
-}
-
-static bool read_attribute(const struct sqs_call *call, const struct sqs_pair *pair,
-                           struct command_queue *command, struct sqs_fault *fault) {
-    const struct attribute *attribute = find_attribute(pair->name);
-    if (attribute == NULL) return fail_unknown(pair->name, fault);
-    switch (attribute->kind) {
-    case ATTRIBUTE_SETTING:
-        if (!read_setting(attribute, pair->value, command, fault)) return false;
-        break;
-    case ATTRIBUTE_REDRIVE:
-        if (!read_redrive(call, pair->value, command, fault)) return false;
-        break;
-    case ATTRIBUTE_READ_ONLY:
-    case ATTRIBUTE_ARN: return fail_unknown(pair->name, fault); /* as the real one says */
-    case ATTRIBUTE_FIFO:
-        return sqs_fail(fault, SQS_ERROR_ATTRIBUTE_NAME,
-                        "Unknown Attribute %s. It belongs to FIFO queues, which are not built yet "
-                        "in takt.",
-                        attribute->name);
-    case ATTRIBUTE_MISSING:
-        if (pair->value.count == 0) break;
-        __attribute__((fallthrough));
-    case ATTRIBUTE_MISSING_ANY:
-        return sqs_fail(fault, SQS_ERROR_ATTRIBUTE_NAME,
-                        "Unknown Attribute %s. It is not built yet in takt.", attribute->name);
-    }
     command->given |= attribute->given;
     return true;
 }
 
-bool sqs_settings_read(const struct sqs_call *call, const struct sqs_pairs *pairs,
-                       struct command_queue *command, struct sqs_fault *fault) {
-    for (uint32_t i = 0; i < pairs->count; i++) {
-        if (!read_attribute(call, &pairs->items[i], command, fault)) return false;
+/* FIFO queues are not built yet, so every queue is a standard one, whose name does not end so. */
+static bool fail_fifo(const struct sqs_change *change, const struct attribute *attribute,
+                      struct slice value) {
+    struct sqs_fault *fault = change->fault;
+    if (attribute->kind == ATTRIBUTE_FIFO_DETAIL) {
+        return sqs_fail(fault, SQS_ERROR_ATTRIBUTE_NAME,
+                        "You can specify the %s only when FifoQueue is set to true.",
+                        attribute->name);
     }
+    if (attribute->kind == ATTRIBUTE_FIFO && change->is_new && slice_equal(value, SLICE("true"))) {
+        return sqs_fail(fault, SQS_ERROR_PARAMETER_VALUE,
+                        "The name of a FIFO queue can only include alphanumeric characters, "
+                        "hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in "
+                        "length.");
+    }
+    return fail_unknown(slice_from_string(attribute->name), fault);
+}
+
+static bool read_kms_key(struct sqs_change *change, struct slice value) {
+    if (!sqs_message_has_valid_characters(value) || value.count > KMS_KEY_BYTES_MAX) {
+        return sqs_fail(change->fault, SQS_ERROR_ATTRIBUTE_VALUE,
+                        "Invalid value for the parameter KmsMasterKeyId.");
+    }
+    sqs_change_note(change, kms_key_name, value.count == 0 ? SLICE_EMPTY : value);
     return true;
+}
+
+static bool read_managed_sse(struct sqs_change *change, struct slice value) {
+    if (!slice_equal(value, SLICE("true")) && !slice_equal(value, SLICE("false"))) {
+        return sqs_fail(change->fault, SQS_ERROR_ATTRIBUTE_VALUE,
+                        "Invalid value for the parameter SqsManagedSseEnabled.");
+    }
+    sqs_change_note(change, managed_sse_name, value);
+    return true;
+}
+
+/* Kept as it came, if it is sound; "" takes it away. */
+static bool read_text(struct sqs_change *change, const struct attribute *attribute,
+                      struct slice value, bool is_sound) {
+    if (!is_sound) return false;
+    sqs_change_note(change, slice_from_string(attribute->name),
+                    value.count == 0 ? SLICE_EMPTY : value);
+    return true;
+}
+
+static bool read_attribute(struct sqs_change *change, const struct sqs_pair *pair) {
+    const struct attribute *attribute = find_attribute(pair->name);
+    struct sqs_fault *fault = change->fault;
+    int64_t number;
+    if (attribute == NULL) return fail_unknown(pair->name, fault);
+    switch (attribute->kind) {
+    case ATTRIBUTE_SETTING: return read_setting(attribute, pair->value, change->command, fault);
+    case ATTRIBUTE_REDRIVE:
+        change->command->given |= attribute->given;
+        return sqs_redrive_read(change, pair->value);
+    case ATTRIBUTE_READ_ONLY:
+    case ATTRIBUTE_ARN: return fail_unknown(pair->name, fault); /* as the real one says */
+    case ATTRIBUTE_FIFO:
+    case ATTRIBUTE_FIFO_SETTING:
+    case ATTRIBUTE_FIFO_DETAIL: return fail_fifo(change, attribute, pair->value);
+    case ATTRIBUTE_POLICY:
+        return read_text(change, attribute, pair->value, sqs_policy_check(pair->value, fault));
+    case ATTRIBUTE_ALLOWANCE:
+        return read_text(change, attribute, pair->value,
+                         sqs_redrive_allow_check(change->call, pair->value, fault));
+    case ATTRIBUTE_KMS_KEY: return read_kms_key(change, pair->value);
+    case ATTRIBUTE_KMS_SECONDS:
+        return read_text(change, attribute, pair->value,
+                         read_number(attribute, pair->value, &number, fault));
+    case ATTRIBUTE_MANAGED_SSE: return read_managed_sse(change, pair->value);
+    }
+    CHECK_UNREACHABLE();
+}
+
+/* Of two kinds of encryption one: a key turns SQS's own off, and that is not turned on over it. */
+static bool settle_encryption(struct sqs_change *change, const struct sqs_pairs *pairs) {
+    bool has_key = sqs_change_find(change, kms_key_name).count > 0;
+    bool gives_key = false;
+    bool gives_managed = false;
+    for (uint32_t i = 0; i < pairs->count; i++) {
+        gives_key |= slice_equal(pairs->items[i].name, kms_key_name);
+        gives_managed |= slice_equal(pairs->items[i].name, managed_sse_name) &&
+                         slice_equal(pairs->items[i].value, SLICE("true"));
+    }
+    if (has_key && gives_managed) {
+        return sqs_fail(change->fault, SQS_ERROR_ATTRIBUTE_NAME,
+                        "You can use one type of server-side encryption (SSE) at one time. You can "
+                        "either enable KMS SSE or SQS SSE.");
+    }
+    if (has_key && gives_key) sqs_change_note(change, managed_sse_name, SLICE("false"));
+    return true;
+}
+
+uint32_t sqs_settings_notes_max(const struct sqs_pairs *pairs) {
+    return pairs->count + 1; /* see settle_encryption */
+}
+
+bool sqs_settings_read(struct sqs_change *change, const struct sqs_pairs *pairs) {
+    for (uint32_t i = 0; i < pairs->count; i++) {
+        if (!read_attribute(change, &pairs->items[i])) return false;
+    }
+    return settle_encryption(change, pairs);
 }
 
 /* ---- reading ---- */
@@ -238,32 +258,40 @@ static bool is_wanted(const struct sqs_texts *names, const char *name) {
     return false;
 }
 
-/* NULL: out of memory. */
-static const char *redrive_text(const struct sqs_call *call, const struct queue_view *view) {
-    const char *arn = sqs_queue_arn(call, view->settings.dead_queue);
-    if (arn == NULL) return NULL;
-    return arena_printf(sqs_call_arena(call),
-                        "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%" PRIu32 "}", arn,
-                        view->settings.dead_after);
+/* Of an attribute that is a note; bytes NULL: this queue has none. */
+static struct slice note_value(const struct attribute *attribute, const struct queue_view *view) {
+    struct slice value = queue_notes_find(view->notes, slice_from_string(attribute->name));
+    if (value.bytes != NULL) return value;
+    switch (attribute->kind) {
+    case ATTRIBUTE_MANAGED_SSE: return SLICE("true"); /* of a queue that nobody has said it of */
+    case ATTRIBUTE_KMS_SECONDS:
+        return queue_notes_find(view->notes, kms_key_name).count > 0 ? SLICE("300") : SLICE_EMPTY;
+    default: return SLICE_EMPTY;
+    }
 }
 
 static bool write_attribute(const struct sqs_call *call, const struct attribute *attribute,
                             const struct queue_view *view, struct sqs_writer *writer,
                             struct sqs_fault *fault) {
     char digits[24];
-    const char *value = digits;
+    struct slice value = SLICE_EMPTY;
+    const char *text = "";
     if (attribute->get != NULL) {
-        snprintf(digits, sizeof digits, "%" PRIi64, attribute->get(view));
+        int count = snprintf(digits, sizeof digits, "%" PRIi64, attribute->get(view));
+        value = slice_from(digits, (size_t)count);
     } else if (attribute->kind == ATTRIBUTE_ARN) {
-        value = sqs_queue_arn(call, view->name);
-    } else if (attribute->kind == ATTRIBUTE_REDRIVE && view->settings.dead_queue.count > 0) {
-        value = redrive_text(call, view);
+        text = sqs_queue_arn(call, view->name);
+        value = slice_from_string(text);
+    } else if (attribute->kind == ATTRIBUTE_REDRIVE) {
+        if (view->settings.dead_queue.count > 0) text = sqs_redrive_text(call, view);
+        value = slice_from_string(text);
     } else {
-        return true; /* this queue has none */
+        value = note_value(attribute, view);
     }
-    if (value == NULL) return sqs_fail_result(fault, BROKER_NO_MEMORY, SLICE_EMPTY);
+    if (text == NULL) return sqs_fail_result(fault, BROKER_NO_MEMORY, SLICE_EMPTY);
+    if (value.count == 0) return true; /* this queue has none */
     writer->protocol->map_text(writer, SLICE("Attribute"), slice_from_string(attribute->name),
-                               slice_from_string(value));
+                               value);
     return true;
 }
 
