@@ -89,11 +89,25 @@ TEST(query_read_takes_older_forms) {
 /* What is wrong is named. */
 TEST(query_read_names_what_is_wrong) {
     static const char *const unknown[] = {
-        "Colour", "Texts", "text",           "Text.1",      "Text.",
-        "Number.x",     "Line.0",         "Line.1.2",    "Line.1x",
-        "Pair.1.Key",   "Pair.1",         "Attribute.1", "Entry.Id",
-        "Entry.1",      "Entry.1.Colour", "Entry.0.Id",  "Attribute.1.Value.Colour",
-        "Line.1000001", "Entry.1.Id.1",
+        "Colour",
+        "Texts",
+        "text",
+        "Text.1",
+        "Text.",
+        "Number.x",
+        "Line.0",
+        "Line.1.2",
+        "Line.1x",
+        "Pair.1.Key",
+        "Pair.1",
+        "Attribute.1",
+        "Entry.Id",
+        "Entry.1",
+        "Entry.1.Colour",
+        "Entry.0.Id",
+        "Attribute.1.Value.Colour",
+        "Line.1000001",
+        "Entry.1.Id.1",
     };
     for (size_t i = 0; i < ARRAY_COUNT(unknown); i++) {
         char body[128];
