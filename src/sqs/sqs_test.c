@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole way of an action, on a journal that is durable when told: what is answered, and when.
- * The wire's rules, one by one, are in test/test_sqs_rules.py. */
+ * The wire's rules, one by one, are in test/sqs/. */
 #include "sqs/sqs.h"
 
 #include "shard_kit.h"
