@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-import pytest
-
-from api import PREFIX, Refused
+from api import PREFIX
 from messages import ATTRIBUTES, MIB, attribute_md5, counts, md5
 
 BATCHES = [("SendMessageBatch", {"MessageBody": "x"}),

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json as jsons
+import socket
 import urllib.parse
 
 import boto3
@@ -282,6 +283,24 @@ def test_too_large_a_request_is_refused_in_its_own_protocol(json, query):
         assert answer.status == 413
         assert "The request is larger than " in text
         assert text.startswith('{"__type":"' if api is json else "<?xml")
+
+
+def test_what_is_no_http_request_is_refused_in_the_shape_of_sqs(json):
+    address = urllib.parse.urlsplit(json.url)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40000 + b"\r\n\r\n"
+    for sent, status, words in [(b"hello\r\n\r\n", 400, "This is not an HTTP request"),
+                                (head, 431, "The request's headers are too large."),
+                                (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505,
+                                 "takt speaks HTTP/1.1.")]:
+        with socket.create_connection((address.hostname, address.port), timeout=30) as client:
+            client.sendall(sent)
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            told = jsons.loads(answer.read())
+        assert (answer.status, told["__type"]) == (status, json_type("MalformedInput"))
+        side = "Sender" if status < 500 else "Receiver"
+        assert answer.headers["x-amzn-query-error"] == f"MalformedInput;{side}"
+        assert told["message"].startswith(words)
 
 
 def test_what_xml_would_change_comes_back_as_it_was_sent(api, queue):

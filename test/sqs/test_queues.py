@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-import time
-
-import pytest
-
-from api import PREFIX, Refused
-from takt_server import request
+from api import PREFIX
 
 NONE = f"{PREFIX}NonExistentQueue"
 NONE_WORDS = "The specified queue does not exist."
@@ -32,7 +27,8 @@ def test_the_common_forms_of_a_queue_s_url_are_taken(api, queue, name):
     assert api.attributes(queue)["ApproximateNumberOfMessages"] == str(len(urls) + 3)
     for url in ["http://host", "http://host/", "http://h//q", f"http://h/a/b/c/{name}",
                 f"http://h/a/b/{name}", f"http://h/000000000000/{name}/"]:
-        api.bad("SendMessage", "InvalidAddress", "The address ...", QueueUrl=url, MessageBody="x")
+        api.bad("SendMessage", "InvalidAddress", "The address ...", 404, QueueUrl=url,
+                MessageBody="x")
     api.bad("SendMessage", "MissingParameter", "The request must contain the parameter QueueUrl.",
             MessageBody="x")
 

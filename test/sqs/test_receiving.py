@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import concurrent.futures
+import json as jsons
 import socket
-import threading
 import time
 import urllib.parse
-
-import json as jsons
-import pytest
 
 from api import JSON
 from messages import ATTRIBUTES, attribute_md5, counts, delete
@@ -200,9 +197,9 @@ def test_a_handle_that_is_none_is_refused_in_words(api, queue):
     spoilt = handle[:-1] + ("A" if handle[-1] != "A" else "B")
     for wrong in ["garbage", spoilt, handle + "A", "x" * 200, "ü"]:
         words = f'The input receipt handle "{wrong}" is not a valid receipt handle.'
-        api.bad("DeleteMessage", "ReceiptHandleIsInvalid", words, QueueUrl=queue,
+        api.bad("DeleteMessage", "ReceiptHandleIsInvalid", words, 404, QueueUrl=queue,
                 ReceiptHandle=wrong)
-        api.bad("ChangeMessageVisibility", "ReceiptHandleIsInvalid", words, QueueUrl=queue,
+        api.bad("ChangeMessageVisibility", "ReceiptHandleIsInvalid", words, 404, QueueUrl=queue,
                 ReceiptHandle=wrong, VisibilityTimeout=0)
     assert counts(api, queue) == (0, 1, 0)
 
