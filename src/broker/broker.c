@@ -177,6 +177,7 @@ int broker_replay_end(struct broker *broker, char *text, size_t text_bytes) {
                        broker->shells_count);
         return -EBADMSG;
     }
+    queues_replay_end(broker);
     return lines_replay_end(broker, text, text_bytes);
 }
 

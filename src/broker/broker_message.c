@@ -156,8 +156,18 @@ int64_t queue_deadline_ms(const struct broker *broker, uint32_t slot) {
     return when_ms;
 }
 
+/* Replay sets them all at its end (queues_replay_end), not with each message that came and went. */
 void queue_update_deadline(struct broker *broker, uint32_t slot) {
+    if (broker->is_replaying) return;
     timer_set(broker, THING_QUEUE, slot, queue_deadline_ms(broker, slot));
+}
+
+void queues_replay_end(struct broker *broker) {
+    const struct pool *pool = &broker->pools[THING_QUEUE];
+    for (uint32_t slot = pool_next_taken(pool, 0); slot != BROKER_NONE;
+         slot = pool_next_taken(pool, slot + 1)) {
+        queue_update_deadline(broker, slot);
+    }
 }
 
 /* The queue of a store, if it is known. */

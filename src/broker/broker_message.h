@@ -47,6 +47,8 @@ static inline struct store *queue_store(const struct broker *broker, const struc
 void broker_hold(struct broker *broker, int64_t until_ms);
 /* The deadline of a queue follows from its store and its retention. Called by everything below. */
 void queue_update_deadline(struct broker *broker, uint32_t queue);
+/* Replay is over: of all queues. */
+void queues_replay_end(struct broker *broker);
 int64_t queue_deadline_ms(const struct broker *broker, uint32_t queue); /* INT64_MAX: none */
 
 /* ---- messages ---- */

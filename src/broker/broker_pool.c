@@ -161,17 +161,6 @@ void pool_free(struct pool *pool, uint32_t slot) {
     pool->count--;
 }
 
-void *pool_find(const struct pool *pool, uint32_t slot) {
-    if (slot >= pool->capacity || slot >= pool->slots_max || !bit_is_set(pool, slot)) return NULL;
-    return item(pool, slot);
-}
-
-void *pool_at(const struct pool *pool, uint32_t slot) {
-    void *found = pool_find(pool, slot);
-    CHECK(found != NULL);
-    return found;
-}
-
 uint32_t pool_next_taken(const struct pool *pool, uint32_t from) {
     uint32_t end = pool->capacity < pool->slots_max ? pool->capacity : pool->slots_max;
     while (from < end) {

@@ -8,6 +8,7 @@
 #define TAKT_BROKER_BROKER_POOL_H
 
 #include "base/allocator.h"
+#include "base/check.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,10 +43,21 @@ uint32_t pool_next_free(const struct pool *pool, uint32_t from);
 void *pool_take(struct pool *pool, uint32_t slot);
 void pool_free(struct pool *pool, uint32_t slot);
 
-/* NULL if the slot is free or beyond the end. */
-void *pool_find(const struct pool *pool, uint32_t slot);
+/* Inlined, since nothing is done more often than looking at a slot.
+ *
+ * NULL if the slot is free or beyond the end. */
+static inline void *pool_find(const struct pool *pool, uint32_t slot) {
+    if (slot >= pool->capacity || slot >= pool->slots_max) return NULL;
+    if ((pool->taken[0][slot / 64] >> (slot % 64) & 1) == 0) return NULL;
+    size_t place = slot & ((1u << pool->chunk_bits) - 1);
+    return pool->chunks[slot >> pool->chunk_bits] + place * pool->item_bytes;
+}
 /* CHECKs that it is taken. */
-void *pool_at(const struct pool *pool, uint32_t slot);
+static inline void *pool_at(const struct pool *pool, uint32_t slot) {
+    void *found = pool_find(pool, slot);
+    CHECK(found != NULL);
+    return found;
+}
 /* The lowest taken slot at or above `from`; UINT32_MAX if there is none. For going through all. */
 uint32_t pool_next_taken(const struct pool *pool, uint32_t from);
 uint64_t pool_memory_bytes(const struct pool *pool);
