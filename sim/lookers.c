@@ -62,7 +62,7 @@ static void look_at_job(struct sim *sim, const struct broker *broker, const stru
     REPORT_EXPECT(sim->report, same.ref.number == view->ref.number);
     broker_job_places(broker, view->ref, places);
     uint64_t dead_count = 0;
-    for (uint32_t i = 0; i < sim->line.stations_count; i++) dead_count += places[i].dead;
+    for (uint32_t i = 0; i < sim->model->line.stations_count; i++) dead_count += places[i].dead;
     REPORT_EXPECT(sim->report, dead_count == view->dead_count);
 }
 

@@ -34,6 +34,7 @@ struct undo { /* behind the bytes that were there */
 
 /* About to change these bytes of the model. */
 void model_touch(struct model *model, void *bytes, size_t count) {
+    EXPECT(model->lsn != 0); /* without a record nothing changes */
     struct undo undo = {model->lsn, (uint64_t)((char *)bytes - (char *)model), count};
     EXPECT(model->undo_count + count + sizeof undo <= sizeof model->undo);
     memcpy(model->undo + model->undo_count, bytes, count);

@@ -127,6 +127,7 @@ void model_bind(struct model *model, const struct model_note *note, uint32_t ite
 static void note_put(struct model *model, const struct model_note *note) {
     const struct command_line_put *put = &note->command->line_put;
     MODEL_EXPECT(note->answer->result == BROKER_OK);
+    if (note->lsn == 0) return; /* it is in force already */
     MODEL_EXPECT(put->stations_count <= MODEL_STATIONS_MAX);
     model_touch(model, &model->line, sizeof model->line);
     model->line_ref = note->answer->line_put.line;

@@ -47,7 +47,13 @@ static int open_shard(struct sim *sim) {
         .on_failure = on_failure,
         .context = sim,
     };
-    return shard_open(&options, &sim->shard);
+    rc = shard_open(&options, &sim->shard);
+    if (rc < 0 || !sim->has_runtime) return rc;
+    rc = sim_runtime_start(sim);
+    if (rc == 0) return 0;
+    shard_close(sim->shard);
+    sim->shard = NULL;
+    return rc;
 }
 
 /* A start may fail for what the outside does; then everything must have been given back. */
@@ -138,10 +144,12 @@ static void step_carry(struct sim *sim) {
 static void one_step(struct sim *sim) {
     uint32_t at = sim_below(sim, 100);
     if (at < 55) {
-        if (sim->has_line && sim_below(sim, 3) != 0) {
-            workers_step(sim);
-        } else {
+        if (!sim->has_line || sim_below(sim, 3) == 0) {
             clients_step(sim);
+        } else if (sim->has_runtime) {
+            sim_runtime_step(sim);
+        } else {
+            workers_step(sim);
         }
     } else if (at < 85) {
         step_turns(sim);
@@ -161,6 +169,7 @@ static void one_step(struct sim *sim) {
 static void stop(struct sim *sim) {
     sim_tell(sim, "stop");
     sim->machine->luck.sync = sim->machine->luck.write = 0;
+    sim_runtime_stop(sim);
     sim->has_pending = false;
     shard_close(sim->shard);
     sim->shard = NULL;
@@ -179,6 +188,7 @@ static void power_cut(struct sim *sim) {
              sim->machine->is_starting ? " while starting" : "", (int)mercy);
     machine_after_crash(sim->machine, mercy);
     sim_start_ended(sim, false);
+    sim_runtime_forget(sim);
     sim->machine->is_starting = false;
     sim->shard = NULL;
     clients_forget(sim);
@@ -230,7 +240,11 @@ static void last_life(struct sim *sim) {
     clients_check_idle(sim);
     check_now(sim);
     clients_drain(sim);
-    workers_drain(sim);
+    if (sim->has_runtime) {
+        sim_runtime_drain(sim);
+    } else {
+        workers_drain(sim);
+    }
     check_now(sim);
     stop(sim);
     (void)start(sim, true);
@@ -244,7 +258,12 @@ static void choose_fate(struct sim *sim) {
     sim->kinds = dice_next(dice);
     sim->crash_one_in = dice_below(dice, 4) == 0 ? 0 : 10 + dice_below(dice, 80);
     sim->has_line = dice_below(dice, 2) == 0;
-    if (sim->has_line) lines_choose(sim);
+    sim->has_runtime = sim->has_line && dice_below(dice, 2) == 0;
+    if (sim->has_runtime) {
+        sim_runtime_choose(sim);
+    } else if (sim->has_line) {
+        lines_choose(sim);
+    }
     sim->big_one_in = dice_below(dice, 3) == 0 ? 2 : 12;
     sim->big_bytes_max = dice_below(dice, 3) == 0 ? 250000 : 60000;
     sim->has_small_disk = dice_below(dice, 3) == 0;
@@ -272,6 +291,7 @@ void sim_run(const struct sim_options *options, struct report *report) {
     REPORT_EXPECT(report, sim->machine != NULL && sim->model != NULL);
     sim->machine->owner = sim;
     between_init(&sim->between, sim->machine, report);
+    processes_init(&sim->processes, sim->machine, report);
     sim->log = (struct log){write_log, sim, LOG_DEBUG};
 
     choose_fate(sim);
@@ -286,6 +306,8 @@ void sim_run(const struct sim_options *options, struct report *report) {
     report->trace = sim->machine->trace;
     memcpy(report->mishaps, sim->machine->mishaps, sizeof report->mishaps);
     report->has_ended = true;
+    sim_runtime_close(sim);
+    processes_forget(&sim->processes);
     model_close(sim->model);
     machine_close(sim->machine);
     free(sim);

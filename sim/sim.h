@@ -11,8 +11,10 @@
 
 #include "between.h"
 #include "model.h"
+#include "processes.h"
 
 #include "base/log.h"
+#include "line/runtime.h"
 #include "shard/shard.h"
 
 #define SIM_REQUESTS_MAX 48u
@@ -94,6 +96,14 @@ struct sim_line {
     uint32_t versions;
 };
 
+struct sim_runtime {
+    struct allocator allocator; /* of the definition, which outlives takt's lives */
+    struct definition_files files;
+    struct runtime *runtime; /* NULL: it does not run */
+    bool is_ready;
+    bool is_stopped;
+};
+
 struct sim_task {              /* in a worker's hands */
     struct broker_ref message; /* number 0: free */
     struct broker_ref session;
@@ -146,6 +156,9 @@ struct sim {
     uint32_t given_count;
     struct sim_read reads[SIM_REQUESTS_MAX];
     bool has_line;
+    bool has_runtime; /* takt's own runtime has the line; else workers.c plays it */
+    struct processes processes;
+    struct sim_runtime floor;
     struct sim_line line;
     struct sim_session sessions[SIM_SESSIONS_MAX];
     struct sim_task tasks[SIM_TASKS_MAX];
@@ -196,6 +209,15 @@ void lines_change(struct sim *sim);
 struct broker_ref lines_ref(const struct sim *sim); /* number 0: it is not there yet */
 /* A station that `from` may hand on to, or BROKER_TARGET_END. onwards: never back. */
 uint32_t lines_target(struct sim *sim, uint32_t from, bool onwards);
+
+/* sim_runtime.c */
+void sim_runtime_choose(struct sim *sim);
+void sim_runtime_close(struct sim *sim);
+TAKT_MUST_USE int sim_runtime_start(struct sim *sim);
+void sim_runtime_stop(struct sim *sim);
+void sim_runtime_forget(struct sim *sim);
+void sim_runtime_step(struct sim *sim);
+void sim_runtime_drain(struct sim *sim);
 
 /* workers.c */
 void workers_step(struct sim *sim);

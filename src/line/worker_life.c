@@ -23,7 +23,9 @@ static struct mono_time next_time(const struct worker *worker) {
     earlier(&next, worker->session_retry_at);
     earlier(&next, worker->lease_retry_at);
     earlier(&next, worker->kill_at);
-    if (worker->state == WORKER_STARTING) earlier(&next, worker->settle_at);
+    /* Without a session it waits for that, however long it has lived: worker_consider_ready. */
+    bool settles = worker->state == WORKER_STARTING && worker->session_step == SESSION_THERE;
+    if (settles) earlier(&next, worker->settle_at);
     if (worker->state == WORKER_BACKING_OFF) earlier(&next, worker->restart_at);
     if (!worker->has_idled_out) earlier(&next, idle_end(worker));
     for (uint32_t i = 0; i < worker->tasks_count; i++) {
