@@ -4,8 +4,13 @@
  *
  * The shipped objects are linked as they are, so nothing of this costs them anything. A fault sits
  * where the simulator stands anyway: in the simulated machine (machine.c), in the journal that is
- * put between the shard and the file house (between.c), or between the shard and the broker, whose
- * calls the linker leads through sim/wrap.c (-Wl,--wrap, for the simulator's programs only).
+ * put between the shard and the file house (between.c), between the shard and the broker, whose
+ * calls the linker leads through sim/wrap.c (-Wl,--wrap, for the simulator's programs only), or at
+ * the processes that the runtime starts (processes.c).
+ *
+ * Of takt's promises (docs/promises.md) these break, among others: the first ANSWER_EARLY, the second
+ * DELETE_UNCOUNTED, the third BUSY_CHOSEN, the fourth DEATH_UNHEARD, the fifth SUSPECT_FORGOTTEN, the
+ * sixth LIMIT_IGNORED, the seventh NONCE_REUSED.
  */
 #ifndef TAKT_SIM_FAULTS_H
 #define TAKT_SIM_FAULTS_H
@@ -55,7 +60,15 @@
     X(STRANGER_TAKEN, "take an answer from a worker whose lease is lost")                          \
     X(KIT_EARLY, "let a kit come before its last part")                                            \
     X(ROLL_STUCK, "forget the rest of a large split")                                              \
-    X(REPLAY_SKIPS_LEASE, "forget leases at recovery")
+    X(REPLAY_SKIPS_LEASE, "forget leases at recovery")                                             \
+    X(SUSPECT_FORGOTTEN, "forget that a message may have killed its worker")                       \
+    X(LIMIT_IGNORED, "take no notice of WIP limits")                                               \
+    X(LATE_KIT_FORGOTTEN, "let a kit wait for ever")                                               \
+    /* the runtime of lines */                                                                     \
+    X(DEATH_UNHEARD, "forget that a worker has died")                                              \
+    X(WORKER_SPARED, "forget to kill a worker that takes too long")                                \
+    X(BUSY_CHOSEN, "tell a worker to go that holds a message")                                     \
+    X(WORK_TWICE, "give a message to two workers")
 /* clang-format on */
 
 enum fault {

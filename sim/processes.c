@@ -70,20 +70,42 @@ static int start(void *context, struct env *env, const struct process_options *o
     return 0;
 }
 
+static enum fault fault_of(const struct process *process) {
+    return process->all->machine->fault;
+}
+
+static bool holds_work(const struct process *process) {
+    if (process->input_count > 0) return true;
+    for (uint32_t i = 0; i < HANDS; i++) {
+        if (process->hands[i].task[0] != '\0') return true;
+    }
+    return false;
+}
+
+/* Standard input is closed, or it is asked to end: not while it has work, unless takt itself goes. */
+static void check_told_to_go(const struct process *process) {
+    if (process->is_exec || process->all->is_stopping || !holds_work(process)) return;
+    report_fail(process->all->report, "a worker that holds a message is told to go");
+}
+
 static int write_input(struct process *process, struct slice bytes) {
     if (process->is_input_closed) return -EPIPE;
     if (bytes.count > sizeof process->input - process->input_count) return -ENOBUFS;
     memcpy(process->input + process->input_count, bytes.bytes, bytes.count);
     process->input_count += bytes.count;
     process->is_drained = false;
+    if (fault_of(process) == FAULT_BUSY_CHOSEN && !process->is_exec) check_told_to_go(process);
     return 0;
 }
 
 static void close_stdin(struct process *process) {
+    check_told_to_go(process);
     process->is_input_closed = true;
 }
 
 static void send_signal(struct process *process, int signal) {
+    if (signal == SIGTERM) check_told_to_go(process);
+    if (fault_of(process) == FAULT_WORKER_SPARED && signal == SIGKILL) return;
     if (process->signal != SIGKILL) process->signal = signal;
 }
 
@@ -170,6 +192,9 @@ static bool read_line(struct process *process) {
     read_field(process->input, "\"id\":\"", id, sizeof id);
     read_field(process->input, "\"task\":\"", task, sizeof task);
     REPORT_EXPECT(process->all->report, id[0] != '\0' && task[0] != '\0');
+    if (process->all->machine->fault == FAULT_WORK_TWICE && below(process->all, 8) == 0) {
+        take_task(process, id, task);
+    }
     size_t used = (size_t)(end - process->input) + 1;
     memmove(process->input, process->input + used, process->input_count - used);
     process->input_count -= used;
@@ -190,6 +215,8 @@ static void end_process(struct process *process, int exit_code, int signal) {
     machine_mix(all->machine, (uint64_t)exit_code + 900);
     process->events->on_output(process->context, 1, SLICE_EMPTY);
     process->events->on_output(process->context, 2, SLICE_EMPTY);
+    bool is_unheard = all->machine->fault == FAULT_DEATH_UNHEARD && below(all, 4) == 0;
+    if (is_unheard) return; /* and is never freed: this run fails */
     process->events->on_exit(process->context, exit_code, signal);
     free(process);
 }

@@ -2,7 +2,8 @@
 /* processes.h -- the programs that takt's runtime starts, simulated: they read what they are given when
  * the dice say so, answer, answer nonsense, hang, talk, and die.
  *
- * Checked: a piece of work is in the hands of one living process at a time.
+ * Checked: a piece of work is in the hands of one living process at a time; none that holds one is
+ * told to go.
  */
 #ifndef TAKT_SIM_PROCESSES_H
 #define TAKT_SIM_PROCESSES_H
@@ -18,7 +19,8 @@ struct processes {
     struct report *report;
     struct list_link list;
     uint32_t count;
-    bool is_calm; /* all work, and answer well */
+    bool is_calm;     /* all work, and answer well */
+    bool is_stopping; /* takt is: any of them may be told to go */
     uint64_t tokens;
 };
 

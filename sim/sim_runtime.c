@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define NS_PER_MS 1000000ll
+#define STATIONS 6u /* of write_line */
 #define RUNNING_MAX 10u
 #define LINE_BYTES 2048u
 #define STOP_ROUNDS_MAX 3000u
@@ -32,9 +33,9 @@ static void write_line(struct sim *sim, char *out, size_t bytes) {
     static const char *const missing[] = {"fail", "partial", "dead"};
     static const char *const limits[] = {"", ", wip_limit: 4"};
     static const char *const hands[] = {"", ", workers: 2", ", workers: 0..1", ", workers: 1..3"};
-    const char *h[6];
-    const char *w[6];
-    for (uint32_t i = 0; i < 6; i++) {
+    const char *h[STATIONS];
+    const char *w[STATIONS];
+    for (uint32_t i = 0; i < STATIONS; i++) {
         h[i] = pick(sim, handlers, ARRAY_COUNT(handlers));
         w[i] = pick(sim, hands, ARRAY_COUNT(hands));
     }
@@ -106,6 +107,7 @@ void sim_runtime_stop(struct sim *sim) {
     struct sim_runtime *floor = &sim->floor;
     if (floor->runtime == NULL) return;
     floor->is_stopped = sim->has_failed;
+    sim->processes.is_stopping = true;
     if (!sim->has_failed) runtime_stop(floor->runtime, sim_below(sim, 3) * 1000, be_stopped, sim);
     for (uint32_t i = 0; !floor->is_stopped && !sim->has_failed; i++) {
         REPORT_EXPECT(sim->report, i < STOP_ROUNDS_MAX);
@@ -120,10 +122,12 @@ void sim_runtime_stop(struct sim *sim) {
         sim_pass_ms(sim, 20);
     }
     sim_pass_ms(sim, 20);
+    sim->processes.is_stopping = false;
 }
 
 void sim_runtime_forget(struct sim *sim) {
     processes_forget(&sim->processes);
+    sim->processes.is_stopping = false;
     sim->floor.runtime = NULL;
 }
 
@@ -161,12 +165,27 @@ static void redrive(struct sim *sim) {
     clients_submit(sim, &command, &(struct sim_request){.queue = MODEL_QUEUES});
 }
 
+/* By hand: none, some, or as the file says. */
+static void scale(struct sim *sim, uint32_t station, int32_t count) {
+    struct line_view line;
+    struct runtime_station_view view;
+    if (!sim->floor.is_ready || !broker_line_at(shard_broker(sim->shard), 0, &line)) return;
+    int rc = runtime_scale(sim->floor.runtime, line.ref, station, count);
+    REPORT_EXPECT(sim->report, rc == 0 || rc == -EINVAL); /* without a handler */
+    REPORT_EXPECT(sim->report, runtime_get_station(sim->floor.runtime, line.ref, station, &view));
+    bool is_stopped = view.condition == STATION_STOPPED;
+    REPORT_EXPECT(sim->report, rc < 0 || view.scale == count);
+    REPORT_EXPECT(sim->report, rc < 0 || count != 0 || is_stopped);
+}
+
 void sim_runtime_step(struct sim *sim) {
     uint32_t at = sim_below(sim, 20);
     if (at < 4) {
         order(sim);
     } else if (at < 5) {
         redrive(sim);
+    } else if (at < 6) {
+        scale(sim, sim_below(sim, STATIONS), (int32_t)sim_below(sim, 4) - 1);
     } else {
         uint32_t count = 1 + sim_below(sim, 6);
         for (uint32_t i = 0; i < count; i++) (void)processes_step(&sim->processes);
@@ -181,6 +200,7 @@ static uint64_t jobs_running(const struct sim *sim) {
 
 void sim_runtime_drain(struct sim *sim) {
     sim->processes.is_calm = true;
+    for (uint32_t i = 0; i < STATIONS; i++) scale(sim, i, -1);
     for (uint32_t round = 0; round < 3000 && (jobs_running(sim) > 0 || round < 2); round++) {
         processes_run(&sim->processes);
         sim_pass_ms(sim, round % 8 == 7 ? 2000 : 20);

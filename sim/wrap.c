@@ -190,12 +190,58 @@ static void hurry_kits(struct broker *broker) {
     }
 }
 
+static void forget_suspects(struct broker *broker) {
+    const struct pool *pieces = &broker->pools[THING_PIECE];
+    for (uint32_t slot = pool_next_taken(pieces, 0); slot != BROKER_NONE;
+         slot = pool_next_taken(pieces, slot + 1)) {
+        piece_at(broker, slot)->is_suspect = false;
+    }
+}
+
+static void lift_limits(struct broker *broker) {
+    const struct pool *lines = &broker->pools[THING_LINE];
+    for (uint32_t slot = pool_next_taken(lines, 0); slot != BROKER_NONE;
+         slot = pool_next_taken(lines, slot + 1)) {
+        struct line *line = line_at(broker, slot);
+        for (uint32_t i = 0; i < line->stations_count; i++) {
+            line->stations[i].settings.wip_limit = 0;
+        }
+    }
+}
+
+static void forget_within(struct broker *broker) {
+    const struct pool *splits = &broker->pools[THING_SPLIT];
+    for (uint32_t slot = pool_next_taken(splits, 0); slot != BROKER_NONE;
+         slot = pool_next_taken(splits, slot + 1)) {
+        split_at(broker, slot)->within_ms = 0;
+        split_touch(broker, slot);
+    }
+}
+
+static void tamper_lines(struct sim *sim, struct broker *broker) {
+    enum command_kind kind = sim->pending.kind;
+    switch (sim->machine->fault) {
+    case FAULT_KIT_EARLY:
+        if (kind == COMMAND_COMPLETE) hurry_kits(broker);
+        break;
+    case FAULT_SUSPECT_FORGOTTEN:
+        if (kind == COMMAND_SESSION_END) forget_suspects(broker);
+        break;
+    case FAULT_LIMIT_IGNORED:
+        if (kind == COMMAND_LINE_PUT) lift_limits(broker);
+        break;
+    case FAULT_LATE_KIT_FORGOTTEN:
+        if (kind == COMMAND_COMPLETE) forget_within(broker);
+        break;
+    default: break;
+    }
+}
+
 static void tamper_applied(struct sim *sim, struct broker *broker, uint64_t lsn) {
     if (!sim->has_pending) return;
+    tamper_lines(sim, broker);
     if (sim->pending.kind == COMMAND_CARRY) forget_carried(sim, broker, lsn);
     if (sim->pending.kind == COMMAND_RECEIVE) tamper_received(sim, broker);
-    bool is_hand_off = sim->pending.kind == COMMAND_COMPLETE;
-    if (sim->machine->fault == FAULT_KIT_EARLY && is_hand_off) hurry_kits(broker);
     if (sim->machine->fault == FAULT_DELETE_UNCOUNTED && sim->pending.kind == COMMAND_DELETE) {
         struct queue *queue = queue_find(broker, sim->pending.handles.queue);
         if (queue != NULL && queue->counts.deleted > 0) queue->counts.deleted--;
