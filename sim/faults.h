@@ -8,9 +8,7 @@
  * calls the linker leads through sim/wrap.c (-Wl,--wrap, for the simulator's programs only), or at
  * the processes that the runtime starts (processes.c).
  *
- * Of takt's promises (docs/promises.md) these break, among others: the first ANSWER_EARLY, the second
- * DELETE_UNCOUNTED, the third BUSY_CHOSEN, the fourth DEATH_UNHEARD, the fifth SUSPECT_FORGOTTEN, the
- * sixth LIMIT_IGNORED, the seventh NONCE_REUSED.
+ * docs/simulator.md says which promise each of them breaks.
  */
 #ifndef TAKT_SIM_FAULTS_H
 #define TAKT_SIM_FAULTS_H
