@@ -4,7 +4,7 @@
  *   backlog_fill FOLDER MESSAGES BYTES [A_SEND]
  *
  * FOLDER is what `takt serve --data` is given afterwards. What comes of it is what clients leave that
- * send from 512 connections, A_SEND (1 to 10) messages each time: every answer waits for its commit.
+ * send from 4,096 connections, A_SEND (1 to 10) messages each time: every answer waits for its commit.
  * Only HTTP is left out, which would take most of the time.
  */
 #include "broker/message_body.h"
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CONNECTIONS 512u
+#define CONNECTIONS 4096u
 #define QUEUE "backlog"
 #define BYTES_MAX (256ull * 1024)
 #define MESSAGES_MAX 50000000ull
