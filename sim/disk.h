@@ -17,7 +17,7 @@
 
 #define DISK_SECTOR_BYTES 512u
 #define DISK_PAGE_BYTES 4096u
-#define DISK_NAMES_MAX 64u /* in the one directory there is */
+#define DISK_NAMES_MAX 256u /* in the one directory there is */
 #define DISK_NAME_BYTES 40u
 #define DISK_FILE_BYTES_MAX (16ull * 1024 * 1024)
 

@@ -2,6 +2,8 @@
 /* lookers.c -- those who only look, as the board does: what they see is what the model says. */
 #include "sim.h"
 
+#include "broker/receipt.h"
+
 #define PEEK_MAX 20u
 
 static void look_at_queues(struct sim *sim, const struct broker *broker) {
@@ -105,8 +107,31 @@ static void look_at_line(struct sim *sim, const struct broker *broker) {
     look_at_jobs(sim, broker);
 }
 
+/* What a client got comes back as it was; what it did not get is none of ours. */
+static void look_at_receipts(struct sim *sim, const struct broker *broker) {
+    uint32_t kept = sim->receipts_count < SIM_RECEIPTS_MAX ? sim->receipts_count : SIM_RECEIPTS_MAX;
+    for (uint32_t i = 0; i < kept; i++) {
+        char text[RECEIPT_TEXT_BYTES];
+        struct receipt back;
+        receipt_write(broker, &sim->receipts[i].receipt, text);
+        REPORT_EXPECT(sim->report, receipt_read(broker, slice_from_string(text), &back));
+        REPORT_EXPECT(sim->report, back.number == sim->receipts[i].receipt.number);
+        REPORT_EXPECT(sim->report, back.nonce == sim->receipts[i].receipt.nonce);
+        text[sim_below(sim, (uint32_t)strlen(text))] ^= 1;
+        REPORT_EXPECT(sim->report, !receipt_read(broker, slice_from_string(text), &back));
+    }
+}
+
+static bool look_at_body(void *context, struct body_ref ref, const struct broker_owner *owner) {
+    struct sim *sim = context;
+    REPORT_EXPECT(sim->report, ref.position != 0 && owner->kind != NULL && owner->part != NULL);
+    return true;
+}
+
 void lookers_step(struct sim *sim) {
     const struct broker *broker = shard_broker(sim->shard);
+    look_at_receipts(sim, broker);
+    broker_each_body(broker, look_at_body, sim);
     look_at_queues(sim, broker);
     for (uint32_t i = 0; i < MODEL_QUEUES; i++) {
         look_into(sim, broker, slice_from_string(sim->model->names[i]));

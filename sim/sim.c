@@ -180,6 +180,7 @@ static void stop(struct sim *sim) {
     clients_forget(sim);
     workers_forget(sim);
     weather_heal(sim);
+    weather_check_data(sim);
 }
 
 static void power_cut(struct sim *sim) {
@@ -194,6 +195,7 @@ static void power_cut(struct sim *sim) {
     clients_forget(sim);
     workers_forget(sim);
     weather_heal(sim);
+    weather_check_data(sim);
 }
 
 /* Until the power goes, by a long jump, or takt stops. */

@@ -198,6 +198,8 @@ uint64_t weather_least_lsn(const struct sim *sim);
 /* A start has failed because of a bit that turned over; it is then as it was. */
 bool weather_explains(struct sim *sim, int rc);
 void weather_heal(struct sim *sim);
+/* After a life. */
+void weather_check_data(struct sim *sim);
 
 /* lookers.c */
 void lookers_step(struct sim *sim);

@@ -9,6 +9,7 @@
 #include "sim.h"
 
 #include "journal/file/journal_file.h"
+#include "journal/file/journal_repair.h"
 
 #include <errno.h>
 
@@ -123,26 +124,67 @@ static void on_durable(void *context, uint64_t lsn, int result) {
     (void)result;
 }
 
-/* Of a copy of the folder: going on as if the log ended before the damage. */
-static void accept_damage(struct sim *sim) {
-    struct machine *copy = machine_copy(sim->machine);
-    REPORT_EXPECT(sim->report, copy != NULL);
+/* A start on a copy of the folder; it is then stopped. */
+static int start_copy(struct sim *sim, struct machine *copy, bool accepts_damage) {
     struct journal_file_options options = {.env = &copy->env,
                                            .log = &sim->log,
                                            .path = "data",
                                            .segment_bytes = SIM_SEGMENT_BYTES,
                                            .bytes_kept_free = 4096,
-                                           .accept_damage = true};
+                                           .accept_damage = accepts_damage};
     struct journal *journal;
     uint64_t newest = 0;
     int rc = journal_file_open(&options, &journal);
-    if (rc == 0) {
-        rc = journal_replay(journal, count_record, &newest);
-        if (rc == 0) rc = journal_start(journal, on_durable, sim);
-        journal_close(journal);
-        REPORT_EXPECT(sim->report, rc == 0);
-    }
+    if (rc < 0) return rc;
+    rc = journal_replay(journal, count_record, &newest);
+    if (rc == 0) rc = journal_start(journal, on_durable, sim);
+    journal_close(journal);
     REPORT_EXPECT(sim->report, machine_after_stop(copy) == 0);
+    return rc;
+}
+
+static bool go_on(void *context, const struct journal_report *report) {
+    struct sim *sim = context;
+    REPORT_EXPECT(sim->report, report->findings_count > 0); /* takt did not start on it */
+    return true;
+}
+
+/* Only without the file `format`, or with a newer number in it, nothing can be done. */
+static bool is_hopeless(int rc) {
+    return rc == -EBADMSG || rc == -EPROTONOSUPPORT;
+}
+
+/* takt does not start: going on as if the log ended before the damage does, and so does a repair. */
+static void try_remedies(struct sim *sim) {
+    struct machine *copy = machine_copy(sim->machine);
+    REPORT_EXPECT(sim->report, copy != NULL);
+    int rc = start_copy(sim, copy, true);
+    REPORT_EXPECT(sim->report, rc == 0 || is_hopeless(rc));
+    machine_close(copy);
+
+    copy = machine_copy(sim->machine);
+    REPORT_EXPECT(sim->report, copy != NULL);
+    struct journal_repair_options options = {
+        .check = {.env = &copy->env, .path = "data", .context = sim}, .go_on = go_on};
+    struct journal_repair_report report;
+    rc = journal_file_repair(&options, &report);
+    sim_tell(sim, "a repair of a copy: %s, %llu findings", rc < 0 ? strerror(-rc) : "ok",
+             (unsigned long long)report.found.findings_count);
+    REPORT_EXPECT(sim->report, rc == 0 || is_hopeless(rc));
+    REPORT_EXPECT(sim->report, rc < 0 || start_copy(sim, copy, false) == 0);
+    machine_close(copy);
+}
+
+/* Whatever was done to takt, its data is whole: of a copy, since a check takes the lock. */
+void weather_check_data(struct sim *sim) {
+    if (sim_below(sim, 4) != 0) return;
+    struct machine *copy = machine_copy(sim->machine);
+    REPORT_EXPECT(sim->report, copy != NULL);
+    struct journal_check_options options = {.env = &copy->env, .path = "data", .context = sim};
+    struct journal_report report;
+    int rc = journal_file_check(&options, &report);
+    if (rc < 0 && rc != -ENOENT) report_fail(sim->report, "data check: %s", strerror(-rc));
+    if (rc == 0 && report.findings_count > 0) report_fail(sim->report, "data check finds damage");
     machine_close(copy);
 }
 
@@ -150,7 +192,7 @@ bool weather_explains(struct sim *sim, int rc) {
     if (rc != -EBADMSG && rc != -EPROTONOSUPPORT) return false;
     if (!sim->is_rotten && !has_misread(sim)) return false;
     sim->machine->mishaps[MISHAP_START_REFUSED]++;
-    if (sim->is_rotten) accept_damage(sim);
+    if (sim->is_rotten) try_remedies(sim);
     weather_heal(sim);
     return true;
 }
