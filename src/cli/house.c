@@ -3,9 +3,10 @@
  *
  *   read the files          all mistakes at once, exit 65
  *   open the journal        takes the folder's lock: from here on no other takt is there
+ *   listen                  clients that connect from now on wait instead of being refused
  *   end earlier lives       workers of a takt that was killed, and their children
  *   open the shard          replays the journal; leases of earlier lives come back
- *   open the doors          SQS, then the lines, the gateway and the board
+ *   open the doors          SQS, then the lines, the gateway and the board: who waits is heard
  *   run                     until a signal: not ready, doors stop, workers finish, the rest goes back
  *   take it down            the other way round; what workers have left behind is ended, too
  */
@@ -165,6 +166,34 @@ static int refuse_journal(struct house *house, int rc, const char *what) {
     return rc;
 }
 
+static int listen_at(struct house *house, const char *address, const struct http_handler *handler,
+                     struct http_server **out) {
+    int rc =
+        http_server_open(&(struct http_server_options){.env = house->env,
+                                                       .log = &house->log,
+                                                       .address = address,
+                                                       .connections_max = house->connections_max,
+                                                       .handler = handler},
+                         out);
+    if (rc == 0) return 0;
+    log_printf(&house->log, LOG_ERROR, "cannot listen on %s: %s", address, strerror(-rc));
+    house->exit_code = CLI_FAILED;
+    return rc;
+}
+
+/* Before the journal is read: who connects meanwhile waits, and is not refused. */
+static int listen_at_all(struct house *house) {
+    const struct house_options *options = house->options;
+    int rc = listen_at(house, options->listen_sqs, sqs_handler(), &house->sqs_server);
+    if (rc == 0 && options->runs_lines) {
+        rc = listen_at(house, options->listen_gateway, gateway_handler(), &house->gateway_server);
+    }
+    if (rc < 0) return rc;
+    (void)snprintf(house->sqs_url, sizeof house->sqs_url, "http://%s",
+                   http_server_address(house->sqs_server));
+    return listen_at(house, options->listen_admin, board_handler(), &house->admin_server);
+}
+
 static int open_shard(struct house *house) {
     char path[HOUSE_PATH_BYTES_MAX + 16];
     (void)snprintf(path, sizeof path, "%s/journal", house->data);
@@ -178,10 +207,14 @@ static int open_shard(struct house *house) {
                                            house->options->no_sync || house->options->ephemeral},
         &journal);
     if (rc < 0) return refuse_journal(house, rc, "cannot open the journal");
-    rc = runtime_end_earlier_lives(house->env, &house->log, house->data, house->mark);
+    rc = listen_at_all(house);
+    if (rc == 0) {
+        rc = runtime_end_earlier_lives(house->env, &house->log, house->data, house->mark);
+        if (rc < 0) (void)fail(house, rc, "cannot end the workers of an earlier takt");
+    }
     if (rc < 0) {
         journal_close(journal);
-        return fail(house, rc, "cannot end the workers of an earlier takt");
+        return rc;
     }
     rc = shard_open(&(struct shard_options){.env = house->env,
                                             .log = &house->log,
@@ -191,22 +224,6 @@ static int open_shard(struct house *house) {
                     &house->shard);
     if (rc < 0) return refuse_journal(house, rc, "cannot open the journal's state");
     return 0;
-}
-
-static int open_server(struct house *house, const char *address, const struct http_handler *handler,
-                       void *context, struct http_server **out) {
-    int rc =
-        http_server_open(&(struct http_server_options){.env = house->env,
-                                                       .log = &house->log,
-                                                       .address = address,
-                                                       .connections_max = house->connections_max,
-                                                       .handler = handler,
-                                                       .context = context},
-                         out);
-    if (rc == 0) return 0;
-    log_printf(&house->log, LOG_ERROR, "cannot listen on %s: %s", address, strerror(-rc));
-    house->exit_code = CLI_FAILED;
-    return rc;
 }
 
 static int open_lines(struct house *house) {
@@ -222,18 +239,14 @@ static int open_lines(struct house *house) {
     rc = gateway_open(&(struct gateway_options){.shard = house->shard, .files = &house->files},
                       &house->gateway);
     if (rc < 0) return fail(house, rc, "cannot open the gateway");
-    return open_server(house, house->options->listen_gateway, gateway_handler(), house->gateway,
-                       &house->gateway_server);
+    http_server_set_context(house->gateway_server, house->gateway);
+    return 0;
 }
 
 static int open_doors(struct house *house) {
     int rc = sqs_open(&(struct sqs_options){.shard = house->shard}, &house->sqs);
     if (rc < 0) return fail(house, rc, "cannot open the SQS endpoint");
-    rc = open_server(house, house->options->listen_sqs, sqs_handler(), house->sqs,
-                     &house->sqs_server);
-    if (rc < 0) return rc;
-    (void)snprintf(house->sqs_url, sizeof house->sqs_url, "http://%s",
-                   http_server_address(house->sqs_server));
+    http_server_set_context(house->sqs_server, house->sqs);
     house_create_queues(house);
     if (house->options->runs_lines) {
         rc = open_lines(house);
@@ -246,8 +259,8 @@ static int open_doors(struct house *house) {
                                             .version = TAKT_VERSION},
                     &house->board);
     if (rc < 0) return fail(house, rc, "cannot open the board");
-    return open_server(house, house->options->listen_admin, board_handler(), house->board,
-                       &house->admin_server);
+    http_server_set_context(house->admin_server, house->board);
+    return 0;
 }
 
 /* `serve` is ready as soon as the queues of its file are durable. */
@@ -258,10 +271,15 @@ static void on_queues_durable(void *context, bool failed) {
     say_ready(house);
 }
 
-static void close_house(struct house *house) {
+static void close_doors(struct house *house) {
     http_server_close(house->gateway_server);
     http_server_close(house->admin_server);
     http_server_close(house->sqs_server);
+    house->gateway_server = house->admin_server = house->sqs_server = NULL;
+}
+
+static void close_house(struct house *house) {
+    close_doors(house);
     gateway_close(house->gateway);
     board_close(house->board);
     sqs_close(house->sqs);
@@ -313,6 +331,7 @@ int house_run(const struct house_options *options) {
     }
     house.started = house.env->ops->now_mono(house.env);
     bool is_built = build(&house) == 0;
+    if (!is_built) close_doors(&house); /* not all have someone behind them */
     if (!is_built && house.runtime != NULL) end_at_once(&house); /* its workers go in the loop */
     if (is_built || house.runtime != NULL) env_run_real(house.env);
     close_house(&house);

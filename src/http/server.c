@@ -254,6 +254,10 @@ fail:
     return rc;
 }
 
+void http_server_set_context(struct http_server *server, void *context) {
+    server->context = context;
+}
+
 const char *http_server_address(const struct http_server *server) {
     return server->address;
 }

@@ -82,7 +82,7 @@ struct http_server_options {
     const struct log *log;              /* kept */
     const char *address;                /* borrowed: "127.0.0.1:9324", "[::1]:0" */
     const struct http_handler *handler; /* kept */
-    void *context;                      /* kept */
+    void *context;                      /* kept; may be given later */
     uint32_t connections_max;           /* 0: 10,000; above it: 503 and close */
     int64_t idle_timeout_ms; /* 0: 60 s without a request; also for slow headers and bodies */
 };
@@ -90,6 +90,9 @@ struct http_server_options {
 /* 0; -EADDRINUSE, -EACCES, …; -EINVAL: the address cannot be read. */
 TAKT_MUST_USE int http_server_open(const struct http_server_options *options,
                                    struct http_server **out);
+/* Whoever handles the requests is there now. From http_server_open on clients may connect; they are
+ * heard when the loop runs, so it must not before this. */
+void http_server_set_context(struct http_server *server, void *context);
 /* "127.0.0.1:41233": the address it really listens on (port 0 asked for any). */
 const char *http_server_address(const struct http_server *server);
 /* Accept no more; answers under way go out; idle connections close. */
