@@ -6,7 +6,7 @@
 BUILD = tools/build
 DEBUG = --buildtype=debug -Dtests=true
 
-.PHONY: build packages run test quick bench sim sim-faults fuzz check tidy format clean debug \
+.PHONY: build packages run test quick bench bench-upgrade sim sim-faults fuzz check tidy format clean debug \
     asan tsan clang
 
 build: # build/takt, and the examples beside it
@@ -37,6 +37,11 @@ bench:
 	@tools/packages install run test
 	@$(BUILD) build
 	@bench/run
+
+bench-upgrade: # a stop and a start with a million messages; sends beside a backup
+	@tools/packages check run test
+	@$(BUILD) build
+	@bench/upgrade
 
 sim: # a minute of new seeds: crashes, failing disks, clients; every promise is checked
 	@tools/packages check run
