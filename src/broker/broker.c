@@ -15,6 +15,7 @@
 #define JOBS_MAX 10000000u
 #define QUEUES_MAX 1000000u
 #define SESSIONS_MAX 100000u
+#define MOVES_MAX 10000u
 #define SLOTS_MAX (1u << HANDLE_SLOT_BITS)
 #define RECORD_HEAD_BYTES 43u
 /* Messages that one record makes visible, at most: a step of them, and what it makes itself. */
@@ -43,6 +44,7 @@ static void open_pools(struct broker *broker, const struct broker_options *optio
         [THING_SPLIT] = messages_max,
         [THING_SESSION] = SESSIONS_MAX,
         [THING_ROLL] = jobs_max,
+        [THING_MOVE] = MOVES_MAX,
         [THING_PIECE] = messages_max,
         /* One a message; a step asks for them without knowing which messages have theirs. */
         [THING_TIMING] = limit(messages_max + BROKER_STEP_MAX, 0),

@@ -175,6 +175,29 @@ struct peek_message {
 uint32_t broker_peek(const struct broker *broker, struct slice queue, struct peek_message *out,
                      uint32_t max);
 
+enum move_state { MOVE_RUNNING, MOVE_COMPLETED, MOVE_CANCELLED, MOVE_FAILED, MOVE_STATES_COUNT };
+enum move_reason { /* of a failed one */
+    MOVE_NO_REASON,
+    MOVE_NO_SOURCE, /* a message was sent straight to the dead-letter queue */
+    MOVE_NO_QUEUE,  /* the queue that it should go to is gone */
+    MOVE_REASONS_COUNT
+};
+struct move_view {
+    struct broker_ref ref;
+    uint8_t id[16];
+    struct slice target; /* name, borrowed until the next apply; empty: to where they came from */
+    enum move_state state;
+    enum move_reason reason;
+    uint32_t per_second;
+    uint64_t to_move; /* what was visible when it started */
+    uint64_t moved_count;
+    struct wall_time started;
+};
+/* The move tasks of a dead-letter queue, newest first: that with the highest number below `before`
+ * (0: of all). */
+bool broker_next_move(const struct broker *broker, struct broker_ref source, uint64_t before,
+                      struct move_view *out);
+
 /* How many bytes its body has: what a hand-off's outputs are compared with. A kit has none of its own:
  * UINT64_MAX. 0: there is no such message. */
 uint64_t broker_message_bytes(const struct broker *broker, struct broker_ref message);

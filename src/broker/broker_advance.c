@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* broker_advance.c -- time passes: what is due is done, and graves are swept, in steps.
  *
- * The heap of deadlines gives the queues, jobs and splits whose earliest deadline is over, earliest
- * first. Plain queues are done one after the other, each in the order (deadline, number), into one
- * record, until BROKER_STEP_MAX messages are in it. A station, job or split has a record of its
+ * The heap of deadlines gives the queues, jobs, splits and move tasks whose earliest deadline is
+ * over, earliest first. Plain queues are done one after the other, each in the order (deadline, number), into one
+ * record, until BROKER_STEP_MAX messages are in it. A station, job, split or task has a record of its
  * own: it is made when such a one is the earliest, and ends the list otherwise.
  *
  * A message that is delayed or in flight does not leave by retention before that deadline: until
@@ -17,7 +17,7 @@
 #define ADVANCE_QUEUES_MAX BROKER_STEP_MAX
 
 bool reserve_advance(struct broker *broker, const struct command *command) {
-    return command != NULL && lines_reserve_advance(broker);
+    return command != NULL && lines_reserve_advance(broker) && reserve_move_step(broker);
 }
 
 /* ---- what is due ------------------------------------------------------------------------------ */
@@ -94,12 +94,13 @@ static bool is_plain(const struct broker *broker, uint32_t handle) {
            queue_at(broker, handle_slot(handle))->kind == QUEUE_PLAIN;
 }
 
-/* The earliest deadline is a station's, a job's or a split's: theirs to decide. */
-static void decide_line_due(struct deciding *deciding, uint32_t handle) {
+/* The earliest deadline is a station's, a job's, a split's or a move task's: theirs to decide. */
+static void decide_other_due(struct deciding *deciding, uint32_t handle) {
     uint32_t slot = handle_slot(handle);
     switch (handle_kind(handle)) {
     case THING_QUEUE: decide_station_due(deciding, queue_at(deciding->broker, slot)); break;
     case THING_JOB: decide_job_due(deciding, slot); break;
+    case THING_MOVE: decide_move_step(deciding, slot); break;
     default: decide_split_due(deciding, slot); break;
     }
 }
@@ -180,7 +181,7 @@ void decide_advance(struct deciding *deciding) {
     bool has_due =
         broker->deadlines.count > 0 && is_due(deciding, heap_value(&broker->deadlines, 0));
     if (has_due && !is_plain(broker, heap_value(&broker->deadlines, 0))) {
-        decide_line_due(deciding, heap_value(&broker->deadlines, 0));
+        decide_other_due(deciding, heap_value(&broker->deadlines, 0));
         return;
     }
     if (!has_due && broker->graves.count == 0) {

@@ -91,6 +91,7 @@ static struct timer *timer_of(const struct broker *broker, uint32_t handle) {
     switch (handle_kind(handle)) {
     case THING_QUEUE: return &queue_at(broker, slot)->timer;
     case THING_JOB: return &job_at(broker, slot)->timer;
+    case THING_MOVE: return &move_at(broker, slot)->timer;
     case THING_SPLIT: return &split_at(broker, slot)->timer;
     default: CHECK_UNREACHABLE();
     }
@@ -139,7 +140,7 @@ int64_t timer_when_ms(const struct broker *broker, uint32_t handle) {
 
 bool timers_reserve(struct broker *broker, uint32_t more_count) {
     uint32_t count = broker->pools[THING_QUEUE].count + broker->pools[THING_JOB].count +
-                     broker->pools[THING_SPLIT].count;
+                     broker->pools[THING_SPLIT].count + broker->pools[THING_MOVE].count;
     return heap_reserve(&broker->deadlines, broker->allocator, count + more_count);
 }
 

@@ -8,8 +8,8 @@
 /* In the order of command_rows. reserve_nothing: the command makes nothing and moves messages only
  * inside their store. */
 reserve_fn reserve_nothing, reserve_queue_create, reserve_queue_set, reserve_queue_purge,
-    reserve_send, reserve_receive, reserve_handles, reserve_redrive, reserve_advance;
-bytes_fn bytes_queue, bytes_send, bytes_receive, bytes_handles, bytes_step, bytes_carry,
+    reserve_send, reserve_receive, reserve_handles, reserve_redrive, reserve_move_start, reserve_advance;
+bytes_fn bytes_queue, bytes_send, bytes_receive, bytes_handles, bytes_step, bytes_move, bytes_carry,
     bytes_hold_retention;
 
 /* The queue that a plain command names, or NULL: it is refused then. */
@@ -34,5 +34,18 @@ bool queue_has_expired(const struct queue *queue, const struct message *message,
 /* The message of a receipt, or NULL: it is gone, or in another queue. */
 struct message *receipt_message(const struct broker *broker, const struct queue *queue,
                                 const struct receipt *receipt);
+
+/* A dead letter becomes a new message of another queue: one entry of a record, and `count` of them
+ * read from it. */
+void redrive_encode(struct deciding *deciding, const struct queue *goal, uint32_t slot);
+void redrive_apply(struct applying *applying, uint32_t count);
+
+/* ---- move tasks (move_task.c) ---- */
+
+/* Memory for the step that is due next, if one is. */
+bool reserve_move_step(struct broker *broker);
+void decide_move_step(struct deciding *deciding, uint32_t slot);
+/* The queue is gone, and its tasks with it. */
+void moves_forget(struct broker *broker, struct broker_ref source);
 
 #endif

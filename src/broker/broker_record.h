@@ -43,7 +43,10 @@
     X(28, JOB_DUE, job_due)               /* finished jobs are forgotten */                        \
     X(29, SPLIT_DUE, split_due)           /* `within` is over */                                   \
     X(30, STATION_DELETE, station_delete) /* a dead letter of a station is deleted for good */     \
-    X(31, SETTLE, settle)                 /* a kit emerges, a job ends, what is left is swept */
+    X(31, SETTLE, settle)                 /* a kit emerges, a job ends, what is left is swept */   \
+    X(32, MOVE_START, move_start)                                                                  \
+    X(33, MOVE_STEP, move_step)                                                                    \
+    X(34, MOVE_CANCEL, move_cancel)
 /* clang-format on */
 
 enum record_kind {
@@ -98,6 +101,7 @@ void encode_ref(struct buffer *out, struct broker_ref ref);
 /* One function a command. Before: the answer is zero (BROKER_OK), the record is empty. */
 decide_fn decide_queue_create, decide_queue_set, decide_queue_delete, decide_queue_purge,
     decide_send, decide_receive, decide_delete, decide_visibility, decide_give_back, decide_redrive,
+    decide_move_start, decide_move_cancel,
     decide_advance, decide_carry, decide_hold_retention;
 decide_fn decide_life_start, decide_line_put, decide_job_start, decide_session_open,
     decide_session_end, decide_lease, decide_complete, decide_fail, decide_reject, decide_return,

@@ -41,6 +41,7 @@
     X(SPLIT, split)                                                                                \
     X(SESSION, session)                                                                            \
     X(ROLL, roll)                                                                                  \
+    X(MOVE, move)         /* a move task */                                                        \
     X(PIECE, piece)       /* of a message of a line */                                             \
     X(TIMING, timing)     /* of a message that was received or is delayed */
 /* clang-format on */
@@ -344,6 +345,23 @@ struct session {
     uint32_t leases_first; /* message slots */
     uint32_t leases_last;
     uint32_t leases_count;
+};
+
+struct move {
+    struct thing thing;
+    uint64_t source_number; /* a queue; the task goes with it */
+    uint32_t source;
+    uint32_t per_second; /* 0: as fast as it goes */
+    uint64_t to_move;
+    uint64_t moved_count;
+    int64_t started_ms;
+    int64_t next_ms; /* of a running one: its next step */
+    uint8_t state;   /* enum move_state */
+    uint8_t reason;  /* enum move_reason */
+    uint8_t target_count;
+    char target[BROKER_NAME_BYTES_MAX]; /* a name: a queue that is gone may be made again */
+    /* derived */
+    struct timer timer;
 };
 
 struct roll {

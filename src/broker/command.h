@@ -112,6 +112,13 @@ struct command_redrive { /* from a dead-letter queue back to where they came fro
     uint32_t messages_max; /* at most BROKER_STEP_MAX */
 };
 
+struct command_move {         /* MOVE_START, MOVE_CANCEL */
+    struct slice source;      /* START: a queue that is somebody's dead-letter queue */
+    struct slice target;      /* START: where to; empty: to the queues that they came from */
+    uint32_t per_second;      /* START: at most so many messages; 0: as fast as it goes */
+    struct broker_ref move;   /* CANCEL */
+};
+
 /* ---- lines -------------------------------------------------------------------------------- */
 
 enum missing_policy { MISSING_FAIL, MISSING_PARTIAL, MISSING_DEAD };
@@ -214,6 +221,8 @@ enum command_kind {
     COMMAND_VISIBILITY,
     COMMAND_GIVE_BACK,
     COMMAND_REDRIVE,
+    COMMAND_MOVE_START,
+    COMMAND_MOVE_CANCEL,
     COMMAND_ADVANCE,
     COMMAND_LIFE_START, /* takt has started: end the sessions of its earlier lives, uncounted */
     COMMAND_LINE_PUT,
@@ -239,6 +248,7 @@ struct command {
         struct command_receive receive;
         struct command_handles handles;
         struct command_redrive redrive;
+        struct command_move move;
         struct command_line_put line_put;
         struct command_job_start job_start;
         struct command_session session;
@@ -294,6 +304,11 @@ struct broker_answer {
             uint32_t count; /* messages moved, things fired */
             bool more;      /* there may be more: ask again */
         } step;             /* REDRIVE, ADVANCE */
+        struct {
+            struct broker_ref move;
+            uint8_t id[16];
+            uint64_t moved_count;
+        } move; /* MOVE_START, MOVE_CANCEL */
         struct {
             struct broker_ref line;
         } line_put;

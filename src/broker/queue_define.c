@@ -422,8 +422,10 @@ void queue_free(struct broker *broker, uint32_t slot) {
 }
 
 void apply_queue_delete(struct applying *applying) {
-    struct queue *queue = applying_next(applying, THING_QUEUE);
+    struct broker_ref ref = decode_ref(&applying->in);
+    struct queue *queue = applying_find(applying, THING_QUEUE, ref);
     struct broker_ref store = decode_ref(&applying->in);
+    moves_forget(applying->broker, ref); /* they may be there during replay without their queue */
     if (queue != NULL) queue_free(applying->broker, queue->slot);
     bury(applying->broker, store);
 }

@@ -44,12 +44,12 @@ size_t bytes_step(const struct command *command) {
     return command == NULL ? 0 : 1024 + (size_t)REDRIVE_ENTRY_BYTES * BROKER_STEP_MAX;
 }
 
-static void write_entry(struct deciding *deciding, const struct queue *origin, uint32_t slot) {
+void redrive_encode(struct deciding *deciding, const struct queue *goal, uint32_t slot) {
     struct buffer *record = &deciding->decision->record;
     encode_ref(record, message_ref(deciding->broker, slot));
     encode_u64(record, deciding->next_number++);
-    encode_ref(record, queue_ref(origin));
-    encode_ref(record, queue_store_ref(origin));
+    encode_ref(record, queue_ref(goal));
+    encode_ref(record, queue_store_ref(goal));
 }
 
 void decide_redrive(struct deciding *deciding) {
@@ -84,7 +84,7 @@ void decide_redrive(struct deciding *deciding) {
             answer->step.more = true;
             break;
         }
-        write_entry(deciding, origin, slot);
+        redrive_encode(deciding, origin, slot);
         answer->step.count++;
     }
     if (answer->step.count == 0) {
@@ -98,15 +98,8 @@ void decide_redrive(struct deciding *deciding) {
     if (!record->failed) encode_u32_at(record->bytes + count_place, answer->step.count);
 }
 
-void apply_redrive(struct applying *applying) {
+void redrive_apply(struct applying *applying, uint32_t count) {
     struct broker *broker = applying->broker;
-    struct queue *queue = applying_next(applying, THING_QUEUE);
-    uint32_t count = decode_u32(&applying->in);
-    if (applying->in.failed || count > BROKER_STEP_MAX) {
-        applying->is_broken = true;
-        return;
-    }
-    QUEUE_COUNT(queue, redriven, count);
     for (uint32_t i = 0; i < count && !applying->in.failed; i++) {
         struct broker_ref ref = decode_ref(&applying->in);
         uint64_t number = decode_u64(&applying->in);
@@ -121,4 +114,15 @@ void apply_redrive(struct applying *applying) {
         message_renumber(broker, ref.slot, number, applying->now_ms);
         message_to_visible(broker, ref.slot, store);
     }
+}
+
+void apply_redrive(struct applying *applying) {
+    struct queue *queue = applying_next(applying, THING_QUEUE);
+    uint32_t count = decode_u32(&applying->in);
+    if (applying->in.failed || count > BROKER_STEP_MAX) {
+        applying->is_broken = true;
+        return;
+    }
+    QUEUE_COUNT(queue, redriven, count);
+    redrive_apply(applying, count);
 }

@@ -23,13 +23,9 @@ static const struct sqs_action *const actions[] = {
     &sqs_action_add_permission,
     &sqs_action_remove_permission,
     &sqs_action_list_dead_letter_source_queues,
-};
-
-/* SQS has them, takt has not yet. */
-static const char *const missing[] = {
-    "CancelMessageMoveTask",
-    "ListMessageMoveTasks",
-    "StartMessageMoveTask",
+    &sqs_action_start_message_move_task,
+    &sqs_action_cancel_message_move_task,
+    &sqs_action_list_message_move_tasks,
 };
 
 const struct sqs_action *sqs_action_find(struct slice name, struct sqs_fault *fault) {
@@ -37,12 +33,6 @@ const struct sqs_action *sqs_action_find(struct slice name, struct sqs_fault *fa
         if (slice_equal(name, actions[i]->name)) return actions[i];
     }
     struct slice excerpt = sqs_excerpt(name);
-    for (size_t i = 0; i < ARRAY_COUNT(missing); i++) {
-        if (!slice_equal_string(name, missing[i])) continue;
-        sqs_fail(fault, SQS_ERROR_UNSUPPORTED_OPERATION, "%s is not built yet in takt.",
-                 missing[i]);
-        return NULL;
-    }
     sqs_fail(fault, SQS_ERROR_UNKNOWN_OPERATION, "SQS has no operation %.*s.", SLICE_ARGS(excerpt));
     return NULL;
 }

@@ -93,6 +93,9 @@ extern const struct sqs_action sqs_action_list_queue_tags;
 extern const struct sqs_action sqs_action_add_permission;
 extern const struct sqs_action sqs_action_remove_permission;
 extern const struct sqs_action sqs_action_list_dead_letter_source_queues;
+extern const struct sqs_action sqs_action_start_message_move_task;
+extern const struct sqs_action sqs_action_cancel_message_move_task;
+extern const struct sqs_action sqs_action_list_message_move_tasks;
 extern const struct sqs_action sqs_action_send_message;
 extern const struct sqs_action sqs_action_send_message_batch;
 extern const struct sqs_action sqs_action_receive_message;
@@ -101,7 +104,7 @@ extern const struct sqs_action sqs_action_delete_message_batch;
 extern const struct sqs_action sqs_action_change_message_visibility;
 extern const struct sqs_action sqs_action_change_message_visibility_batch;
 
-/* NULL: *fault says whether nobody has it, or takt has not yet. */
+/* NULL: *fault says that there is no such action. */
 const struct sqs_action *sqs_action_find(struct slice name, struct sqs_fault *fault);
 
 /* "CODE;Sender" or "CODE;Receiver"; NULL: out of memory. */
@@ -147,6 +150,8 @@ bool sqs_queue_url(const struct sqs_call *call, struct slice name, struct slice 
                    struct sqs_fault *fault);
 /* Terminated text in the arena; NULL: out of memory. */
 const char *sqs_queue_arn(const struct sqs_call *call, struct slice name);
+/* Is it an ARN at all: arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE? */
+bool sqs_arn_has_form(struct slice arn);
 /* The queue's name in an ARN of ours. */
 bool sqs_arn_read(const struct sqs_call *call, struct slice arn, struct slice *name);
 /* As UUID text, not terminated. */

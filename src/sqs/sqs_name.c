@@ -139,6 +139,15 @@ const char *sqs_queue_arn(const struct sqs_call *call, struct slice name) {
                         call->sqs->account, SLICE_ARGS(name));
 }
 
+bool sqs_arn_has_form(struct slice arn) {
+    struct slice part;
+    for (int i = 0; i < 5; i++) {
+        if (!slice_cut(arn, ':', &part, &arn) || part.count == 0) return false;
+        if (i == 0 && !slice_equal(part, SLICE("arn"))) return false;
+    }
+    return arn.count > 0;
+}
+
 bool sqs_arn_read(const struct sqs_call *call, struct slice arn, struct slice *name) {
     struct slice parts[5]; /* arn, the partition, sqs, the region, the account */
     for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {

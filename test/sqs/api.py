@@ -17,7 +17,7 @@ import botocore.model
 import botocore.parsers
 import botocore.serialize
 
-from takt_server import request
+from takt_server import TOP, request  # noqa: F401
 
 MODEL = os.path.join(os.path.dirname(botocore.__file__), "data/sqs/2012-11-05/service-2.json")
 JSON = "application/x-amz-json-1.0"

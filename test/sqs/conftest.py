@@ -36,6 +36,22 @@ def fixture_takt(tmp_path_factory):
         takt.stop()
 
 
+@pytest.fixture(name="other")
+def fixture_other(takt, tmp_path):
+    """A takt of the test's own, to be killed and started again."""
+    if os.environ.get("TAKT_SQS_URL"):
+        takt.kill = takt.start = lambda: None
+        yield takt
+        return
+    with Takt(tmp_path, command="serve") as other:
+        yield other
+
+
+@pytest.fixture(name="contract")
+def fixture_contract():
+    return contract
+
+
 @pytest.fixture(name="api", params=list(protocols.PROTOCOLS))
 def fixture_api(takt, request):
     return protocols.PROTOCOLS[request.param](takt.urls["sqs"])
@@ -74,8 +90,8 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.sanitized)
         contract.found(item.path.stem.removeprefix("test_"), rule_words(item), item.nodeid)
     files = {item.path.name for item in mine}
-    contract.is_whole = bool(mine) and files >= {
-        name for name in os.listdir(HERE) if re.fullmatch(r"test_\w+\.py", name)}
+    wanted = {name for name in os.listdir(HERE) if re.fullmatch(r"test_\w+\.py", name)}
+    contract.is_whole = bool(mine) and files >= wanted
 
 
 def pytest_deselected(items):

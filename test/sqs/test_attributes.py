@@ -2,8 +2,6 @@
 import json as jsons
 import time
 
-from takt_server import Takt
-
 MIB = 1024 * 1024
 TEXT = '{"Version":"2012-10-17", "Statement":[{"Effect":"Allow","Principal":"*","Action":"SQS:*"}]}'
 
@@ -177,19 +175,18 @@ def test_attributes_of_fifo_queues_are_refused_on_a_standard_queue(api, queue):
             QueueName="never", Attributes={"FifoQueue": "true"})
 
 
-def test_attributes_survive_a_restart(api, takt, queue, name, tmp_path):
-    with Takt(tmp_path, command="serve") as other:
-        api.url = other.urls["sqs"]
-        values = {"VisibilityTimeout": "7", "DelaySeconds": "8", "MaximumMessageSize": "2048",
-                  "ReceiveMessageWaitTimeSeconds": "9", "MessageRetentionPeriod": "61",
-                  "Policy": TEXT, "KmsMasterKeyId": "key", "KmsDataKeyReusePeriodSeconds": "60",
-                  "RedriveAllowPolicy": '{"redrivePermission":"denyAll"}'}
-        api.good("CreateQueue", QueueName=name, Attributes=values)
-        before = api.attributes(name)
-        assert {key: before[key] for key in values} == values
-        other.kill()
-        other.start()
-        assert api.attributes(name) == before
+def test_attributes_survive_a_restart(api, other, name):
+    api.url = other.urls["sqs"]
+    values = {"VisibilityTimeout": "7", "DelaySeconds": "8", "MaximumMessageSize": "2048",
+              "ReceiveMessageWaitTimeSeconds": "9", "MessageRetentionPeriod": "61",
+              "Policy": TEXT, "KmsMasterKeyId": "key", "KmsDataKeyReusePeriodSeconds": "60",
+              "RedriveAllowPolicy": '{"redrivePermission":"denyAll"}'}
+    api.good("CreateQueue", QueueName=name, Attributes=values)
+    before = api.attributes(name)
+    assert {key: before[key] for key in values} == values
+    other.kill()
+    other.start()
+    assert api.attributes(name) == before
 
 
 def test_counts_are_of_what_is_visible_in_flight_and_delayed(api, queue):

@@ -7,7 +7,6 @@ import urllib.parse
 
 from api import JSON
 from messages import ATTRIBUTES, attribute_md5, counts, delete
-from takt_server import Takt
 
 
 def send(api, queue, count=1, **fields):
@@ -261,20 +260,19 @@ def test_the_visibility_of_a_message_that_is_visible_again_can_be_changed(api, q
     assert len(api.receive(queue)) == 1
 
 
-def test_handles_are_good_after_a_restart(api, name, tmp_path):
-    with Takt(tmp_path, command="serve") as other:
-        api.url = other.urls["sqs"]
-        queue = api.good("CreateQueue", QueueName=name)["QueueUrl"]
-        send(api, queue, 2)
-        first, second = api.receive(queue, MaxNumberOfMessages=10)
-        other.kill()
-        other.start()
-        assert counts(api, queue) == (0, 2, 0)
-        delete(api, queue, first)
-        change(api, queue, second, 0)
-        message, = api.receive(queue, AttributeNames=["All"])
-        assert message["MessageId"] == second["MessageId"]
-        assert message["Attributes"]["ApproximateReceiveCount"] == "2"
+def test_handles_are_good_after_a_restart(api, other, name):
+    api.url = other.urls["sqs"]
+    queue = api.good("CreateQueue", QueueName=name)["QueueUrl"]
+    send(api, queue, 2)
+    first, second = api.receive(queue, MaxNumberOfMessages=10)
+    other.kill()
+    other.start()
+    assert counts(api, queue) == (0, 2, 0)
+    delete(api, queue, first)
+    change(api, queue, second, 0)
+    message, = api.receive(queue, AttributeNames=["All"])
+    assert message["MessageId"] == second["MessageId"]
+    assert message["Attributes"]["ApproximateReceiveCount"] == "2"
 
 
 def test_a_message_id_is_the_same_at_every_receive(api, queue):

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from takt_server import Takt
 
 
 def tags(api, queue):
@@ -62,12 +61,11 @@ def test_an_empty_value_is_a_value_and_a_key_that_is_not_there_can_be_taken_away
     assert tags(api, queue) == {"empty": ""}
 
 
-def test_tags_survive_a_restart(api, takt, queue, name, tmp_path):
-    with Takt(tmp_path, command="serve") as other:
-        api.url = other.urls["sqs"]
-        api.good("CreateQueue", QueueName=name, tags={"a": "1", "b": "2"})
-        api.good("TagQueue", QueueUrl=name, Tags={"b": "3", "c": ""})
-        api.good("UntagQueue", QueueUrl=name, TagKeys=["a"])
-        other.kill()
-        other.start()
-        assert tags(api, name) == {"b": "3", "c": ""}
+def test_tags_survive_a_restart(api, other, name):
+    api.url = other.urls["sqs"]
+    api.good("CreateQueue", QueueName=name, tags={"a": "1", "b": "2"})
+    api.good("TagQueue", QueueUrl=name, Tags={"b": "3", "c": ""})
+    api.good("UntagQueue", QueueUrl=name, TagKeys=["a"])
+    other.kill()
+    other.start()
+    assert tags(api, name) == {"b": "3", "c": ""}
