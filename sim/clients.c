@@ -25,6 +25,7 @@ static void check_same(struct sim *sim, const struct sim_request *request,
     size_t bytes_count = sizeof answer->lease.count;
     if (request->kind == COMMAND_JOB_START) bytes_count = sizeof answer->job_start.job;
     if (request->kind == COMMAND_SEND) bytes_count = sizeof answer->send;
+    if (request->kind == COMMAND_MOVE_START) bytes_count = sizeof answer->move;
     if (request->kind == COMMAND_QUEUE_CREATE) bytes_count = sizeof answer->queue;
     REPORT_EXPECT(sim->report, memcmp(&answer->send, &expected->send, bytes_count) == 0);
 }
@@ -300,12 +301,37 @@ static void redrive(struct sim *sim) {
     submit(sim, &command, queue);
 }
 
+/* Where to may be anywhere: a move is of what was there before it, so none goes on in a circle. */
+static void move(struct sim *sim) {
+    uint32_t queue = sim_below(sim, MODEL_QUEUES);
+    uint32_t target = sim_below(sim, 2 * MODEL_QUEUES);
+    if (sim->model->all.moves_count > MODEL_MOVES_MAX / 2) return;
+    struct command command = {
+        .kind = COMMAND_MOVE_START,
+        .move = {.source = name_of(sim, queue),
+                 .target = target < MODEL_QUEUES ? name_of(sim, target) : SLICE_EMPTY,
+                 .per_second = sim_below(sim, 2) == 0 ? 0 : 1 + sim_below(sim, 500)}};
+    submit(sim, &command, queue);
+}
+
+static void cancel(struct sim *sim) {
+    const struct broker *broker = shard_broker(sim->shard);
+    uint32_t queue = sim_below(sim, MODEL_QUEUES);
+    struct queue_view view;
+    struct move_view found;
+    if (!broker_find_queue(broker, name_of(sim, queue), &view) ||
+        !broker_next_move(broker, view.ref, 0, &found))
+        return;
+    struct command command = {.kind = COMMAND_MOVE_CANCEL, .move = {.move = found.ref}};
+    submit(sim, &command, queue);
+}
+
 static const struct client_step {
     void (*run)(struct sim *sim);
     uint32_t weight;
 } client_steps[] = {
-    {send, 50},  {receive, 45}, {create, 8},    {delete, 25}, {change, 12},
-    {leave, 12}, {redrive, 5},  {give_back, 4}, {set, 4},     {purge, 6},
+    {send, 50},   {receive, 45},  {create, 8}, {delete, 25}, {change, 12}, {leave, 12},
+    {redrive, 5}, {give_back, 4}, {set, 4},    {purge, 6},   {move, 6},    {cancel, 2},
 };
 #define STEPS_ALWAYS 3u
 

@@ -377,6 +377,138 @@ static void note_redrive(struct model *model, const struct model_note *note, uin
     EXPECT(note->answer->step.count == count);
 }
 
+/* ---- move tasks -------------------------------------------------------------------------------- */
+
+static bool is_dead_letter_queue(const struct model *model, uint32_t queue) {
+    for (uint32_t i = 0; i < MODEL_QUEUES; i++) {
+        if (model->queues[i].exists && model->queues[i].dead == queue) return true;
+    }
+    return false;
+}
+
+static bool is_running(const struct model *model, const struct model_move *move) {
+    const struct model_queue *queue = &model->queues[move->queue];
+    return move->state == MOVE_RUNNING && queue->exists && queue->life == move->life;
+}
+
+static bool has_running_move(const struct model *model, uint32_t queue) {
+    for (uint32_t i = 0; i < model->all.moves_count; i++) {
+        if (model->moves[i].queue == queue && is_running(model, &model->moves[i])) return true;
+    }
+    return false;
+}
+
+static void note_move_start(struct model *model, const struct model_note *note, uint32_t queue) {
+    const struct command_move *command = &note->command->move;
+    uint32_t target = model_find_queue(model, command->target);
+    enum broker_result expected = BROKER_OK;
+    if (!is_dead_letter_queue(model, queue) || has_running_move(model, queue) || target == queue) {
+        expected = BROKER_VALUE_INVALID;
+    } else if (target != MODEL_QUEUES && !model->queues[target].exists) {
+        expected = BROKER_QUEUE_NOT_FOUND;
+    }
+    EXPECT(note->answer->result == expected && (note->lsn != 0) == (expected == BROKER_OK));
+    if (expected != BROKER_OK) return;
+    EXPECT(note->answer->move.move.number == note->next_number);
+    struct model_counts *all = change_all(model);
+    EXPECT(all->moves_count < MODEL_MOVES_MAX);
+    struct model_move *move = &model->moves[all->moves_count++];
+    model_touch(model, move, sizeof *move);
+    *move = (struct model_move){.number = note->next_number,
+                                .queue = queue,
+                                .life = model->queues[queue].life,
+                                .target = target,
+                                .per_second = command->per_second,
+                                .next_ms = note->now_ms};
+}
+
+static void note_move_cancel(struct model *model, const struct model_note *note) {
+    for (uint32_t i = 0; i < model->all.moves_count; i++) {
+        struct model_move *move = &model->moves[i];
+        if (move->number != note->command->move.move.number || !is_running(model, move)) continue;
+        EXPECT(note->answer->result == BROKER_OK && note->lsn != 0);
+        EXPECT(note->answer->move.moved_count == move->moved_count);
+        model_touch(model, move, sizeof *move);
+        move->state = MOVE_CANCELLED;
+        return;
+    }
+    EXPECT(note->answer->result == BROKER_NOTHING && note->lsn == 0);
+}
+
+/* MODEL_QUEUES: nowhere. */
+static uint32_t goal_of(const struct model *model, const struct model_move *move,
+                        const struct model_message *message) {
+    uint32_t goal = move->target;
+    if (goal == MODEL_QUEUES) {
+        goal = message->origin;
+        if (goal != MODEL_QUEUES && model->queues[goal].life != message->origin_life)
+            return MODEL_QUEUES;
+    }
+    bool is_good = goal != MODEL_QUEUES && goal != move->queue && model->queues[goal].exists;
+    return is_good ? goal : MODEL_QUEUES;
+}
+
+static void step_move(struct model *model, const struct model_note *note, struct model_move *move) {
+    uint32_t end_count = model->all.messages_count;
+    uint64_t max = move->per_second == 0   ? BROKER_STEP_MAX
+                   : move->per_second < 10 ? 1
+                                           : move->per_second / 10;
+    uint64_t count = 0;
+    EXPECT(note->now_ms >= move->next_ms);
+    model_touch(model, move, sizeof *move);
+    move->state = MOVE_COMPLETED;
+    for (uint32_t i = 0; i < end_count; i++) {
+        struct model_message *message = &model->messages[i];
+        if (message->queue != move->queue || message->state != MODEL_VISIBLE) continue;
+        if (message->number > move->number) break;
+        if (count == max) {
+            move->state = MOVE_RUNNING;
+            break;
+        }
+        if (is_expired(model, message, note->now_ms)) continue;
+        uint32_t goal = goal_of(model, move, message);
+        if (goal == MODEL_QUEUES) {
+            move->state = MOVE_FAILED;
+            break;
+        }
+        struct model_message *fresh = add(model, note->next_number + count, goal);
+        fresh->state = MODEL_VISIBLE;
+        fresh->sent_ms = note->now_ms;
+        fresh->body = message->body;
+        fresh->nonce = message->nonce;
+        end(model, message);
+        change_queue(model, move->queue)->counts.redriven++;
+        change_queue(model, goal)->counts.sent++;
+        count++;
+    }
+    move->moved_count += count;
+    /* Never faster than it may. */
+    if (move->per_second > 0)
+        move->next_ms = note->now_ms + (int64_t)(1000 * max / move->per_second);
+}
+
+/* Of a task that is there, as takt has it now. */
+static bool view_move(const struct model *model, const struct broker *broker,
+                      const struct model_move *move, struct move_view *out) {
+    struct queue_view queue;
+    return broker_find_queue(broker, slice_from_string(model->names[move->queue]), &queue) &&
+           broker_next_move(broker, queue.ref, move->number + 1, out) &&
+           out->ref.number == move->number;
+}
+
+/* An advance record was a step of one of them, if something of it has changed. */
+static void note_moves(struct model *model, const struct model_note *note) {
+    for (uint32_t i = 0; i < model->all.moves_count; i++) {
+        struct model_move *move = &model->moves[i];
+        struct move_view view;
+        if (!is_running(model, move)) continue;
+        EXPECT(view_move(model, note->broker, move, &view));
+        if (view.moved_count == move->moved_count && view.state == move->state) continue;
+        step_move(model, note, move);
+        EXPECT(view.moved_count == move->moved_count && view.state == move->state);
+    }
+}
+
 /* ---- time ------------------------------------------------------------------------------------- */
 
 static bool is_timed_out(const struct model_message *message, int64_t now_ms) {
@@ -406,6 +538,7 @@ static bool is_left(const struct model *model, const struct model_note *note, ui
 
 /* What is due in a queue is done at once; of several queues a later record may do some. */
 static void note_advance(struct model *model, const struct model_note *note) {
+    note_moves(model, note);
     for (uint32_t queue = 0; queue < MODEL_QUEUES; queue++) {
         if (!model->queues[queue].exists || is_left(model, note, queue)) continue;
         for (struct model_message *message = model->messages; message < last(model); message++) {
@@ -433,11 +566,17 @@ void model_check_idle(struct model *model, int64_t now_ms) {
 
 typedef void note_fn(struct model *model, const struct model_note *note, uint32_t queue);
 static note_fn *const notes[COMMAND_KINDS_COUNT] = {
-    [COMMAND_QUEUE_CREATE] = note_create, [COMMAND_QUEUE_SET] = note_set,
-    [COMMAND_QUEUE_DELETE] = note_purge,  [COMMAND_QUEUE_PURGE] = note_purge,
-    [COMMAND_SEND] = note_send,           [COMMAND_RECEIVE] = note_receive,
-    [COMMAND_DELETE] = note_handles,      [COMMAND_VISIBILITY] = note_handles,
-    [COMMAND_GIVE_BACK] = note_handles,   [COMMAND_REDRIVE] = note_redrive,
+    [COMMAND_QUEUE_CREATE] = note_create,
+    [COMMAND_QUEUE_SET] = note_set,
+    [COMMAND_QUEUE_DELETE] = note_purge,
+    [COMMAND_QUEUE_PURGE] = note_purge,
+    [COMMAND_SEND] = note_send,
+    [COMMAND_RECEIVE] = note_receive,
+    [COMMAND_DELETE] = note_handles,
+    [COMMAND_VISIBILITY] = note_handles,
+    [COMMAND_GIVE_BACK] = note_handles,
+    [COMMAND_REDRIVE] = note_redrive,
+    [COMMAND_MOVE_START] = note_move_start,
 };
 
 struct slice model_queue_name(const struct command *command) {
@@ -445,6 +584,7 @@ struct slice model_queue_name(const struct command *command) {
     case COMMAND_SEND: return command->send.queue;
     case COMMAND_RECEIVE: return command->receive.queue;
     case COMMAND_REDRIVE: return command->redrive.queue;
+    case COMMAND_MOVE_START: return command->move.source;
     case COMMAND_DELETE:
     case COMMAND_VISIBILITY:
     case COMMAND_GIVE_BACK: return command->handles.queue;
@@ -465,6 +605,10 @@ void model_note(struct model *model, const struct model_note *note) {
     }
     if (kind == COMMAND_ADVANCE && note->lsn != 0) note_advance(model, note);
     if (kind == COMMAND_CARRY) note_carry(model, note);
+    if (kind == COMMAND_MOVE_CANCEL) {
+        note_move_cancel(model, note);
+        return;
+    }
     if (kind == COMMAND_HOLD_RETENTION && note->lsn != 0) {
         change_all(model)->hold_until_ms = note->now_ms + BROKER_HOLD_MS;
     }
@@ -525,5 +669,12 @@ void model_compare(struct model *model, const struct broker *broker) {
     for (struct model_message *message = model->messages; message < last(model); message++)
         states[message->queue][message->state]++;
     for (uint32_t i = 0; i < MODEL_QUEUES; i++) compare_queue(model, broker, i, states[i]);
+    for (uint32_t i = 0; i < model->all.moves_count; i++) {
+        struct move_view view;
+        const struct model_move *move = &model->moves[i];
+        if (!is_running(model, move)) continue;
+        EXPECT(view_move(model, broker, move, &view) && view.state == MOVE_RUNNING);
+        EXPECT(view.moved_count == move->moved_count && view.per_second == move->per_second);
+    }
     if (model->line.stations_count > 0) model_compare_line(model, broker);
 }

@@ -22,6 +22,7 @@
 #define MODEL_SPLITS_MAX 4096u
 #define MODEL_ROLLS_MAX 64u
 #define MODEL_ROLL_OUTPUTS_MAX 300u
+#define MODEL_MOVES_MAX 256u
 #define MODEL_NONE UINT32_MAX
 #define MODEL_UNDO_BYTES (16u * 1024 * 1024)
 
@@ -53,6 +54,17 @@ struct model_queue {
     uint32_t dead;               /* MODEL_QUEUES: none */
     uint32_t notes[MODEL_NOTES]; /* lengths of their values, and one; 0: no such note */
     struct queue_counts counts;
+};
+
+struct model_move {
+    uint64_t number;
+    uint32_t queue;  /* whose dead letters are moved, */
+    uint64_t life;   /* as long as it is this one */
+    uint32_t target; /* MODEL_QUEUES: back to where they came from */
+    uint32_t per_second;
+    enum move_state state;
+    uint64_t moved_count;
+    int64_t next_ms;
 };
 
 /* ---- lines: see model_line.c. What refers to another refers to its index; MODEL_NONE: none. ---- */
@@ -173,6 +185,7 @@ struct model_weights {
 struct model_counts { /* what changes as a whole */
     uint32_t messages_count;
     uint32_t living_count;
+    uint32_t moves_count;
     uint64_t lives;
     int64_t hold_until_ms;
     int64_t now_ms; /* of the newest record */
@@ -184,7 +197,8 @@ struct model {
     struct model_queue queues[MODEL_QUEUES];
     struct model_counts all;
     struct model_message messages[MODEL_MESSAGES_MAX]; /* by number */
-    struct broker_ref line_ref;                        /* the same in each life */
+    struct model_move moves[MODEL_MOVES_MAX];
+    struct broker_ref line_ref; /* the same in each life */
     struct model_line line;
     struct model_job jobs[MODEL_JOBS_MAX];
     struct model_item items[MODEL_ITEMS_MAX];

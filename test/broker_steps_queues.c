@@ -532,6 +532,94 @@ static void step_redrive(struct harness *harness) {
     redriven(harness, queue, max, number);
 }
 
+/* ---- move tasks ------------------------------------------------------------------------------ */
+
+static uint32_t move_goal(const struct queue_steps *steps, uint32_t source, uint32_t target,
+                          const struct model_message *message) {
+    uint32_t goal = target;
+    if (target == QUEUES_COUNT) {
+        goal = message->origin;
+        if (goal != QUEUES_COUNT && steps->queues[goal].life != message->origin_life)
+            return QUEUES_COUNT;
+    }
+    bool is_good = goal != QUEUES_COUNT && goal != source && steps->queues[goal].exists;
+    return is_good ? goal : QUEUES_COUNT;
+}
+
+/* One step, of at most `max`; what it comes to. */
+static enum move_state moved(struct harness *harness, uint32_t source, uint32_t target,
+                             uint64_t max, uint64_t number, uint64_t *count) {
+    struct queue_steps *steps = harness->steps;
+    uint32_t end_count = steps->messages_count;
+    *count = 0;
+    for (uint32_t i = steps->first; i < end_count; i++) {
+        struct model_message *message = &steps->messages[i];
+        bool is_here = message->queue == source && message->state == VISIBLE;
+        if (!is_here || is_expired(steps, message, harness->now_ms)) continue;
+        if (*count == max) return MOVE_RUNNING;
+        uint32_t goal = move_goal(steps, source, target, message);
+        if (goal == QUEUES_COUNT) return MOVE_FAILED;
+        struct model_message *fresh = add(steps, number + *count, goal);
+        fresh->state = VISIBLE;
+        fresh->sent_ms = harness->now_ms;
+        fresh->body = message->body;
+        fresh->nonce = message->nonce;
+        end(steps, message);
+        steps->queues[source].counts.redriven++;
+        steps->queues[goal].counts.sent++;
+        ++*count;
+    }
+    return MOVE_COMPLETED;
+}
+
+static bool is_dead_queue(const struct queue_steps *steps, uint32_t queue) {
+    for (uint32_t i = 0; i < QUEUES_COUNT; i++) {
+        if (steps->queues[i].exists && steps->queues[i].dead == queue) return true;
+    }
+    return false;
+}
+
+static enum broker_result expected_of_move(const struct queue_steps *steps, uint32_t source,
+                                           uint32_t target) {
+    if (!steps->queues[source].exists) return BROKER_QUEUE_NOT_FOUND;
+    if (!is_dead_queue(steps, source) || target == source) return BROKER_VALUE_INVALID;
+    if (target != QUEUES_COUNT && !steps->queues[target].exists) return BROKER_QUEUE_NOT_FOUND;
+    return BROKER_OK;
+}
+
+/* Nothing else is due while it takes its first step; then it is cancelled, if it goes on. */
+static void step_move(struct harness *harness) {
+    struct queue_steps *steps = harness->steps;
+    uint32_t source = harness_below(harness, QUEUES_COUNT);
+    uint32_t target = harness_below(harness, 2 * QUEUES_COUNT);
+    uint32_t rate = harness_below(harness, 3) == 0 ? 0 : 1 + harness_below(harness, 100);
+    if (target > QUEUES_COUNT) target = QUEUES_COUNT;
+    if (broker_is_new(harness->broker)) return;
+    settle(harness);
+    struct command command = {
+        .kind = COMMAND_MOVE_START,
+        .move = {.source = name_of(steps, source),
+                 .target = target == QUEUES_COUNT ? SLICE_EMPTY : name_of(steps, target),
+                 .per_second = rate}};
+    enum broker_result expected = expected_of_move(steps, source, target);
+    EXPECT_INT(harness_submit(harness, &command)->result, expected);
+    if (expected != BROKER_OK) return;
+    struct broker_ref ref = harness->decision.answer.move.move;
+    uint64_t number = root_at(harness->broker, 0)->next_number;
+    uint64_t max = rate == 0 ? BROKER_STEP_MAX : rate < 10 ? 1 : rate / 10;
+    uint64_t count;
+    harness_settle(harness);
+    enum move_state state = moved(harness, source, target, max, number, &count);
+    struct queue_view queue;
+    struct move_view view;
+    EXPECT(broker_find_queue(harness->broker, name_of(steps, source), &queue));
+    EXPECT(broker_next_move(harness->broker, queue.ref, 0, &view));
+    EXPECT(view.ref.number == ref.number && view.state == state && view.moved_count == count);
+    command = (struct command){.kind = COMMAND_MOVE_CANCEL, .move = {.move = ref}};
+    EXPECT_INT(harness_submit(harness, &command)->result,
+               state == MOVE_RUNNING ? BROKER_OK : BROKER_NOTHING);
+}
+
 /* ---- time, the log ---------------------------------------------------------------------------- */
 
 static void step_time(struct harness *harness) {
@@ -561,6 +649,7 @@ const struct harness_step queue_steps[QUEUE_STEPS_COUNT] = {
     {"visibility", step_visibility, 15},
     {"give back", step_give_back, 10},
     {"redrive", step_redrive, 6},
+    {"move", step_move, 6},
     {"time", step_time, 25},
     {"carry", step_carry, 5},
     {"trim", step_trim, 3},

@@ -12,7 +12,7 @@ struct queue_steps;
 struct queue_steps *queue_steps_open(struct harness *harness);
 void queue_steps_close(struct harness *harness);
 
-#define QUEUE_STEPS_COUNT 13u
+#define QUEUE_STEPS_COUNT 14u
 extern const struct harness_step queue_steps[QUEUE_STEPS_COUNT];
 
 /* The model's messages of each queue are the broker's, place by place. */

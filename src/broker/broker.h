@@ -177,10 +177,10 @@ uint32_t broker_peek(const struct broker *broker, struct slice queue, struct pee
 
 enum move_state { MOVE_RUNNING, MOVE_COMPLETED, MOVE_CANCELLED, MOVE_FAILED, MOVE_STATES_COUNT };
 enum move_reason { /* of a failed one */
-    MOVE_NO_REASON,
-    MOVE_NO_SOURCE, /* a message was sent straight to the dead-letter queue */
-    MOVE_NO_QUEUE,  /* the queue that it should go to is gone */
-    MOVE_REASONS_COUNT
+                   MOVE_NO_REASON,
+                   MOVE_NO_SOURCE, /* a message was sent straight to the dead-letter queue */
+                   MOVE_NO_QUEUE,  /* the queue that it should go to is gone */
+                   MOVE_REASONS_COUNT
 };
 struct move_view {
     struct broker_ref ref;

@@ -81,6 +81,8 @@ static const struct range roll_derived[] = {LINKS,
                                             FROM(roll, countings)};
 static const struct range roll_lengths[] = {FIELD(roll, chunks_count), FIELD(roll, targets_count),
                                             FIELD(roll, countings_count)};
+static const struct range move_derived[] = {LINKS, FROM(move, target)}; /* by itself */
+static const struct range move_lengths[] = {FIELD(move, target_count)};
 static const struct range piece_derived[] = {BETWEEN(piece, is_dead, queued_ms), FROM(piece, next)};
 static const struct range timing_derived[] = {FIELD(timing, heap_index)};
 static const struct range piece_flags[] = {FIELD(piece, is_each), FIELD(piece, is_suspect),
@@ -97,6 +99,7 @@ static const struct kind kinds[] = {
     {THING_SPLIT, sizeof(struct split), RANGES(split_derived), RANGES(split_flags), NULL, 0},
     {THING_SESSION, sizeof(struct session), RANGES(session_derived), NULL, 0, NULL, 0},
     {THING_ROLL, sizeof(struct roll), RANGES(roll_derived), NULL, 0, RANGES(roll_lengths)},
+    {THING_MOVE, sizeof(struct move), RANGES(move_derived), NULL, 0, RANGES(move_lengths)},
     {THING_PIECE, sizeof(struct piece), RANGES(piece_derived), RANGES(piece_flags), NULL, 0},
     {THING_TIMING, sizeof(struct timing), RANGES(timing_derived), NULL, 0, NULL, 0},
 };
@@ -258,6 +261,23 @@ TEST(digest_sees_a_queue_s_notes) {
 
 /* ---- lines ---- */
 
+/* Dead letters of a queue on their way to another one. */
+static void make_move(struct harness *harness) {
+    static const struct slice names[] = {{"dead", 4}, {"source", 6}, {"target", 6}};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        struct command create = {.kind = COMMAND_QUEUE_CREATE, .queue = {.name = names[i]}};
+        if (i == 1) {
+            create.queue.given = QUEUE_SET_DEAD;
+            create.queue.settings =
+                (struct queue_settings){.dead_queue = names[0], .dead_after = 1};
+        }
+        EXPECT_INT(harness_submit(harness, &create)->result, BROKER_OK);
+    }
+    struct command start = {.kind = COMMAND_MOVE_START,
+                            .move = {.source = names[0], .target = names[2], .per_second = 7}};
+    EXPECT_INT(harness_submit(harness, &start)->result, BROKER_OK);
+}
+
 /* A long job with a key; a split, and a roll of which the first hundred have been dealt; most of those
  * have been handled, one was given up once and is in somebody's hands again. */
 static void make_lines(struct floor *floor) {
@@ -287,6 +307,7 @@ static void make_lines(struct floor *floor) {
     floor_attempt(floor, COMMAND_FAIL, kitchen, &lease, "the oven is cold");
     floor_wait(floor, 60000);
     (void)floor_lease(floor, kitchen);
+    make_move(&floor->harness);
 }
 
 TEST(digest_sees_each_field_of_lines) {
@@ -375,6 +396,8 @@ TEST(digest_sees_what_is_behind_pointers) {
     struct job *job = job_at(broker, pool_next_taken(&broker->pools[THING_JOB], 0));
     flip_bytes(broker, "job's key", job->key, job->key_count);
     flip_tally(broker, pool_at(&broker->tallies, job->tallies_first));
+    struct move *move = move_at(broker, pool_next_taken(&broker->pools[THING_MOVE], 0));
+    flip_bytes(broker, "move's target", move->target, move->target_count);
     struct roll *roll = roll_at(broker, pool_next_taken(&broker->pools[THING_ROLL], 0));
     EXPECT(roll->chunks_count > 0 && roll->targets_count > 0 && roll->countings_count > 0);
     for (uint32_t i = roll->chunk; i < roll->chunks_count; i++) {

@@ -8,7 +8,8 @@
 /* In the order of command_rows. reserve_nothing: the command makes nothing and moves messages only
  * inside their store. */
 reserve_fn reserve_nothing, reserve_queue_create, reserve_queue_set, reserve_queue_purge,
-    reserve_send, reserve_receive, reserve_handles, reserve_redrive, reserve_move_start, reserve_advance;
+    reserve_send, reserve_receive, reserve_handles, reserve_redrive, reserve_move_start,
+    reserve_advance;
 bytes_fn bytes_queue, bytes_send, bytes_receive, bytes_handles, bytes_step, bytes_move, bytes_carry,
     bytes_hold_retention;
 

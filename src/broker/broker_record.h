@@ -101,8 +101,7 @@ void encode_ref(struct buffer *out, struct broker_ref ref);
 /* One function a command. Before: the answer is zero (BROKER_OK), the record is empty. */
 decide_fn decide_queue_create, decide_queue_set, decide_queue_delete, decide_queue_purge,
     decide_send, decide_receive, decide_delete, decide_visibility, decide_give_back, decide_redrive,
-    decide_move_start, decide_move_cancel,
-    decide_advance, decide_carry, decide_hold_retention;
+    decide_move_start, decide_move_cancel, decide_advance, decide_carry, decide_hold_retention;
 decide_fn decide_life_start, decide_line_put, decide_job_start, decide_session_open,
     decide_session_end, decide_lease, decide_complete, decide_fail, decide_reject, decide_return,
     decide_roll_deal;

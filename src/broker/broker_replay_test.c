@@ -25,6 +25,9 @@ static void run_queues(uint64_t seed) {
     for (int kind = RECORD_QUEUE_CREATE; kind <= RECORD_CARRY; kind++) {
         EXPECT(harness.records_seen[kind] > 0);
     }
+    for (int kind = RECORD_MOVE_START; kind <= RECORD_MOVE_CANCEL; kind++) {
+        EXPECT(harness.records_seen[kind] > 0);
+    }
     queue_steps_close(&harness);
     harness_close(&harness);
 }

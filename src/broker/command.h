@@ -112,11 +112,11 @@ struct command_redrive { /* from a dead-letter queue back to where they came fro
     uint32_t messages_max; /* at most BROKER_STEP_MAX */
 };
 
-struct command_move {         /* MOVE_START, MOVE_CANCEL */
-    struct slice source;      /* START: a queue that is somebody's dead-letter queue */
-    struct slice target;      /* START: where to; empty: to the queues that they came from */
-    uint32_t per_second;      /* START: at most so many messages; 0: as fast as it goes */
-    struct broker_ref move;   /* CANCEL */
+struct command_move {       /* MOVE_START, MOVE_CANCEL */
+    struct slice source;    /* START: a queue that is somebody's dead-letter queue */
+    struct slice target;    /* START: where to; empty: to the queues that they came from */
+    uint32_t per_second;    /* START: at most so many messages; 0: as fast as it goes */
+    struct broker_ref move; /* CANCEL */
 };
 
 /* ---- lines -------------------------------------------------------------------------------- */

@@ -241,8 +241,8 @@ static enum move_state write_step(struct deciding *deciding, const struct move *
     const struct broker *broker = deciding->broker;
     const struct queue *source = move_source(broker, move);
     struct broker_answer *answer = &deciding->decision->answer;
-    struct shelf_walk walk = shelf_walk_open(&queue_store(broker, source)->visible,
-                                             BROKER_STEP_MAX);
+    struct shelf_walk walk =
+        shelf_walk_open(&queue_store(broker, source)->visible, BROKER_STEP_MAX);
     uint32_t looked_count = 0;
     uint32_t slot;
     *reason = MOVE_NO_REASON;

@@ -12,6 +12,7 @@ import pytest
 from api import TOP
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+BODY_BYTES_MAX = 10 * 1024 * 1024
 IDENT = "00000000-0000-0000-0000-000000000000"
 
 
@@ -20,7 +21,9 @@ class Nothing(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        count = int(self.headers.get("Content-Length") or 0)
+        if count < BODY_BYTES_MAX:  # else it never comes
+            self.rfile.read(count)
         is_json = "x-amz-target" in self.headers or self.command == "PUT"
         body = b"{}" if is_json else (
             f"<R><Result/><ResponseMetadata><RequestId>{IDENT}</RequestId></ResponseMetadata>"
@@ -41,6 +44,7 @@ class Nothing(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(name="nothing")
 def fixture_nothing():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    server.handle_error = lambda *_: None  # clients go away, as the tests have it
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -49,6 +53,7 @@ def fixture_nothing():
     server.server_close()
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.skipif("TAKT_SQS_URL" in os.environ, reason="it is the test that starts this run")
 def test_no_rule_holds_of_a_server_that_answers_nothing_to_everything(nothing, tmp_path):
     report = tmp_path / "report.xml"
@@ -56,7 +61,7 @@ def test_no_rule_holds_of_a_server_that_answers_nothing_to_everything(nothing, t
         [sys.executable, "-m", "pytest", HERE, "-c", f"{TOP}/test/pytest.ini",
          f"--junitxml={report}", "--ignore", f"{HERE}/test_meta.py", "--ignore",
          f"{HERE}/test_model.py"],
-        capture_output=True, text=True, check=False, timeout=110,
+        capture_output=True, text=True, check=False, timeout=380,
         env={**os.environ, "TAKT_SQS_URL": nothing, "PYTHONDONTWRITEBYTECODE": "1"})
     cases = list(xml.etree.ElementTree.parse(report).getroot().iter("testcase"))
     passed = [case.get("name") for case in cases
