@@ -58,7 +58,7 @@ def fixture_nothing():
 def test_no_rule_holds_of_a_server_that_answers_nothing_to_everything(nothing, tmp_path):
     report = tmp_path / "report.xml"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", HERE, "-c", f"{TOP}/test/pytest.ini",
+        [sys.executable, "-m", "pytest", HERE, "--tb=no", "-c", f"{TOP}/test/pytest.ini",
          f"--junitxml={report}", "--ignore", f"{HERE}/test_meta.py", "--ignore",
          f"{HERE}/test_model.py"],
         capture_output=True, text=True, check=False, timeout=380,
