@@ -6,8 +6,8 @@
 BUILD = tools/build
 DEBUG = --buildtype=debug -Dtests=true
 
-.PHONY: build packages run test quick bench bench-upgrade sim sim-faults fuzz check tidy format clean debug \
-    asan tsan clang
+.PHONY: build packages run test quick bench bench-upgrade sim sim-faults fuzz crash check tidy \
+    format clean debug asan tsan clang
 
 build: # build/takt, and the examples beside it
 	@tools/packages check run
@@ -59,6 +59,15 @@ fuzz: # any bytes to every reader, SECONDS for each: what they did, found and co
 	@CC=clang $(BUILD) build/.fuzz --buildtype=debug -Doptimization=1 -Dfuzz=true \
 	    -Db_sanitize=address,undefined
 	@fuzz/run $(SECONDS)
+
+KILLS = 300
+SEED =
+
+crash: # takt under load, killed at random and at every point of its writing; then a whole line
+	@tools/packages check run test
+	@$(BUILD) build
+	@/usr/bin/python3 test/queue_crash.py $(KILLS) $(SEED)
+	@CRASH_SEED=$(or $(SEED),$$$$) /usr/bin/python3 -m pytest -s test/test_crash.py -c test/pytest.ini
 
 tidy:
 	@tools/tidy

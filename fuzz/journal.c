@@ -59,6 +59,7 @@ struct run {
     uint64_t lsn;
     bool has_gap; /* a segment without batches stands before this one */
     struct disk_file *file;
+    struct buffer summary; /* of this segment */
     struct seen made;
     struct seen seen;
     struct seen again;
@@ -213,6 +214,8 @@ static void write_batch(struct run *run, struct batch *batch) {
     if (batch->wrong == WRONG_HEADER) {
         header[choose_below(&run->choices, sizeof header)] ^= (char)(1 + choose(&run->choices));
     }
+    buffer_append(&run->summary, slice_from(header, sizeof header));
+    buffer_append(&run->summary, buffer_slice(&batch->records));
     if (batch->wrong == WRONG_BODIES) poke(run, &batch->bodies);
     if (batch->wrong == MISSING) return;
     uint64_t offset = run->offset;
@@ -293,6 +296,21 @@ static void set_length(struct run *run) {
     EXPECT_INT(disk_truncate(run->file, bytes_count), 0);
 }
 
+/* Some segments have one. It may be spoilt in any way: nothing rests on it, so a log that is sound
+ * stays so. */
+static void add_summary(struct run *run) {
+    uint8_t kind = choose(&run->choices);
+    if (kind < 0x80) return;
+    for (uint32_t i = 0; i < kind % 4; i++) poke(run, &run->summary);
+    size_t count = run->summary.count;
+    if (kind >= 0xE0) count = choose_number(&run->choices, 2) % (count + 1);
+    char name[FILE_NAME_BYTES];
+    struct disk_file *file;
+    file_summary_name_write(run->number, name);
+    EXPECT_INT(disk_find(run->machine->disk, name, true, &file), 0);
+    EXPECT_INT(disk_write(file, 0, run->summary.bytes, count), 0);
+}
+
 static void add_segment(struct run *run) {
     uint8_t step = choose(&run->choices);
     if (step >= 0xF0) {
@@ -307,6 +325,7 @@ static void add_segment(struct run *run) {
     EXPECT_INT(disk_find(run->machine->disk, name, true, &run->file), 0);
     write_segment_header(run);
     if (run->has_gap) run->is_sound = false;
+    buffer_clear(&run->summary);
     uint32_t batches_count = choose_below(&run->choices, BATCHES_MAX + 1);
     run->has_gap = batches_count == 0;
     for (uint32_t i = 0; i < batches_count; i++) {
@@ -315,6 +334,7 @@ static void add_segment(struct run *run) {
     }
     if (run->reach < run->offset) run->is_sound = false;
     set_length(run);
+    add_summary(run);
     uint32_t pokes_count = choose(&run->choices);
     for (uint32_t i = 0; pokes_count >= 0xF0 && i < pokes_count - 0xEF; i++) {
         uint64_t at = choose_number(&run->choices, 2) % run->capacity;
@@ -341,7 +361,8 @@ static void spoil_format(struct run *run) {
 }
 
 static void add_leftovers(struct run *run) {
-    static const char *const names[] = {FILE_NAME_PREPARED, FILE_NAME_FORMAT_NEW, "x.segment",
+    static const char *const names[] = {FILE_NAME_PREPARED,         FILE_NAME_SUMMARY,
+                                        FILE_NAME_FORMAT_NEW,       "x.segment",
                                         "00000000000000gg.segment", "0000000000000000.segment"};
     uint8_t which = choose(&run->choices);
     for (uint32_t i = 0; i < ARRAY_COUNT(names); i++) {
@@ -449,6 +470,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     EXPECT(run->machine != NULL);
     run->choices = (struct choices){bytes, count};
     run->log = (struct log){.write = note_word, .context = run, .level_min = LOG_DEBUG};
+    struct allocator allocator = allocator_system();
+    buffer_open(&run->summary, &allocator, BATCHES_MAX * BATCH_BYTES_MAX);
     run->is_told = getenv("FUZZ_TOLD") != NULL;
     run->is_sound = true;
     uint8_t options = choose(&run->choices);
@@ -463,6 +486,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
         check_again(run);
     }
     machine_close(run->machine);
+    EXPECT(!run->summary.failed);
+    buffer_close(&run->summary);
     free(run);
     return 0;
 }

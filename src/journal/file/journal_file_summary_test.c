@@ -114,6 +114,17 @@ TEST(a_bad_summary_costs_only_time) {
     kit_end(kit);
 }
 
+/* A crash may leave a summary's name without its bytes. */
+TEST(an_empty_summary_is_none) {
+    struct kit *kit = make_sealed();
+    kit_close(kit);
+    char path[160];
+    kit_summary_file(kit, 1, path);
+    EXPECT_INT(truncate(path, 0), 0);
+    expect_all(kit);
+    kit_end(kit);
+}
+
 /* One of another segment, or of another folder, is none. */
 TEST(a_summary_belongs_to_its_segment) {
     struct kit *kit = make_sealed();

@@ -24,6 +24,8 @@ int file_window_look(struct file_journal *journal, struct file_window *window,
                      struct slice *out) {
     uint64_t rest = offset < end ? end - offset : 0;
     if (count > rest) count = rest;
+    *out = SLICE_EMPTY;
+    if (count == 0) return 0; /* of an empty file there is not even a window */
     bool is_inside = window->file == file && offset >= window->offset &&
                      offset + count <= window->offset + window->count;
     if (!is_inside) {
