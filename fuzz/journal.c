@@ -49,6 +49,7 @@ struct run {
     struct journal *journal;
     uint64_t seed;
     bool is_sound;
+    bool has_summaries;
     bool is_unsynced;
     /* The log that is being made. */
     uint64_t number;
@@ -301,6 +302,7 @@ static void set_length(struct run *run) {
 static void add_summary(struct run *run) {
     uint8_t kind = choose(&run->choices);
     if (kind < 0x80) return;
+    run->has_summaries = true;
     for (uint32_t i = 0; i < kind % 4; i++) poke(run, &run->summary);
     size_t count = run->summary.count;
     if (kind >= 0xE0) count = choose_number(&run->choices, 2) % (count + 1);
@@ -456,10 +458,17 @@ static bool take_over(struct run *run, bool accept_damage) {
     return false;
 }
 
+/* A summary tells what stands in its segment also when that is damaged. It goes when the log has ended
+ * there, and the next start sees the damage. */
+static bool may_be_hidden(const struct run *run) {
+    return run->has_summaries && !run->is_sound;
+}
+
 static void check_again(struct run *run) {
     EXPECT_INT(open_journal(run, false), 0);
-    EXPECT_INT(journal_replay(run->journal, note_record, &run->again), 0);
-    expect_same(&run->again, &run->seen);
+    int rc = journal_replay(run->journal, note_record, &run->again);
+    if (rc == 0) expect_same(&run->again, &run->seen);
+    if (rc != 0) EXPECT(rc == -EBADMSG && may_be_hidden(run));
     close_journal(run);
 }
 

@@ -24,7 +24,8 @@ from takt_server import TOP, Takt, wait_until
 
 PROGRAMS = os.path.join(TOP, "build", "test-programs")
 POINT_SECONDS_MAX = 6  # a point that does not come in that time is tried again later
-TRIES_MAX = 4
+TRIES_MAX = 8
+WRONG_MAX = 20  # are told
 
 # How often a point comes in a second of load, about: the plan chooses below that.
 POINTS = {
@@ -152,6 +153,18 @@ def say(events, killer, load, left, seconds):
     print(f"  {received} messages received, {sum(map(len, left.values()))} left at the end")
 
 
+def tell(events, name):
+    """All that the clients know of one message, in seconds from its send."""
+    about = [event for event in events if event.body == name or
+             name in (body for body, _ in event.messages)]
+    about.sort(key=lambda event: event.begin)
+    for event in about:
+        counts = [count for body, count in event.messages if body == name]
+        print(f"    {event.begin - about[0].begin:8.3f} to {event.end - about[0].begin:8.3f} "
+              f"{event.kind} {event.queue} answered={event.ok} counts={counts} "
+              f"visibility={event.visibility}")
+
+
 def run(folder, kills, seed):
     """(what is wrong, the Killer); what was counted is printed."""
     rng = random.Random(seed)
@@ -181,7 +194,11 @@ def run(folder, kills, seed):
             takt.kill()
     events = load.events()
     say(events, killer, load, left, time.monotonic() - begin)
-    return load.wrong + queue_crash_check.check(events, left), killer
+    wrong = load.wrong + queue_crash_check.check(events, left)
+    for line in wrong[:WRONG_MAX]:
+        print(f"WRONG {line}")
+        tell(events, line.partition(": ")[2].partition(" ")[0])
+    return wrong, killer
 
 
 def main():
@@ -192,8 +209,6 @@ def main():
     wrong, killer = run(folder, kills, seed)
     never = [point for point in POINTS if killer.landed[point] == 0]
     landed = sum(killer.landed.values())
-    for line in wrong[:50]:
-        print(f"WRONG {line}")
     if kills >= len(POINTS) and never:
         wrong.append(f"points that never came: {' '.join(never)}")
         print(wrong[-1])

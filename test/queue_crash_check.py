@@ -176,7 +176,7 @@ class Check:
         if second.begin < first.end:  # nobody knows which came first
             visibility = min(first.visibility, second.visibility)
         between = max(first.end, second.end) - min(first.begin, second.begin)
-        freed = any(change.end > first.begin and change.begin < second.end
+        freed = any(change.end > first.begin and change.begin < max(first.end, second.end)
                     for change in self.changes[body])
         if not freed and between < visibility - MARGIN_SECONDS:
             self.fail("received twice while in flight", body, f"{between:.3f} s of {visibility}")

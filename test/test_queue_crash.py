@@ -53,6 +53,8 @@ SOUND = [
     ([send("a"), receive(1, ok=None), receive(3.2, ("a", 2))], {"q": ["a"]}),
     ([send("a"), receive(1, ("a", 1)), about("visibility", 1.2, "a"), receive(1.4, ("a", 2))],
      {"q": ["a"]}),
+    ([send("a"), receive(1, ("a", 2), end=1.5), receive(1.01, ("a", 1), end=1.1),
+      about("visibility", 1.2, "a")], {"q": ["a"]}),
     ([send("a"), about("purge", 1), send("b", 2)], {"q": ["b"]}),
     ([send("a"), about("purge", 0.05)], {"q": ["a"]}),
     ([about("create", 0), send("a", 1), about("drop", 2), about("missing", 3)], {}),

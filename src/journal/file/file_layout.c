@@ -20,6 +20,7 @@
 #define REACH_STEP_BYTES 512u
 #define BATCH_MAGIC_BYTES (sizeof FILE_BATCH_MAGIC - 1)
 #define BATCH_CHECKED_BYTES 72u
+#define NUMBERS_END (UINT64_C(1) << 62)
 
 static const char segment_magic[8] = {'T', 'A', 'K', 'T', 's', 'e', 'g', '\n'};
 
@@ -137,6 +138,12 @@ bool file_batch_header_is_likely(const char *bytes, uint64_t number) {
            decode_u64_at(bytes + 8) == number;
 }
 
+/* LSNs and epochs count from 1, by one: no disk lives to see these. They must not overflow either. */
+static bool are_possible(const struct file_batch_header *header) {
+    return header->lsn_first > 0 && header->lsn_first < NUMBERS_END &&
+           header->durable < NUMBERS_END && header->epoch < NUMBERS_END;
+}
+
 bool file_batch_header_decode(struct slice bytes, uint64_t seed, uint64_t number, uint64_t offset,
                               struct file_batch_header *out) {
     if (bytes.count < FILE_BATCH_HEADER_BYTES) return false;
@@ -157,7 +164,7 @@ bool file_batch_header_decode(struct slice bytes, uint64_t seed, uint64_t number
         .follows_durable = decode_u32_at(at + 60) == 1,
         .records_checksum = decode_u64_at(at + 64),
     };
-    return out->offset == offset;
+    return out->offset == offset && are_possible(out);
 }
 
 uint64_t file_batch_bytes(uint64_t bodies_bytes, uint64_t records_bytes) {

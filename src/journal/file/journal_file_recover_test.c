@@ -190,6 +190,24 @@ TEST(recovery_accepts_damage_once) {
     kit_end(kit);
 }
 
+/* A header whose numbers no log comes to is none, be its checksum right: they would overflow. */
+TEST(headers_with_impossible_numbers_are_none) {
+    static const struct file_batch_header headers[] = {
+        {.number = 1, .offset = 4096, .lsn_first = 0},
+        {.number = 1, .offset = 4096, .lsn_first = UINT64_MAX},
+        {.number = 1, .offset = 4096, .lsn_first = 1, .durable = UINT64_MAX},
+        {.number = 1, .offset = 4096, .lsn_first = 1, .epoch = UINT64_MAX},
+        {.number = 1, .offset = 4096, .lsn_first = 1}, /* this one is good */
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(headers); i++) {
+        char bytes[FILE_BATCH_HEADER_BYTES];
+        struct file_batch_header out;
+        file_batch_header_encode(bytes, 7, &headers[i]);
+        EXPECT_INT(file_batch_header_decode(slice_from(bytes, sizeof bytes), 7, 1, 4096, &out),
+                   i + 1 == ARRAY_COUNT(headers));
+    }
+}
+
 /* A segment that became shorter is damaged, wherever its batches end now, and whether or not its
  * header is still there. */
 TEST(recovery_finds_a_segment_that_became_shorter) {
