@@ -141,6 +141,20 @@ static void write_totals(const struct ask *ask, struct buffer *out) {
     buffer_append_byte(out, '}');
 }
 
+static void write_loop(const struct ask *ask, struct buffer *out) {
+    struct env_turns turns;
+    if (!env_get_turns(ask->env, &turns)) return;
+    json_object_name(out, "loop");
+    buffer_append_byte(out, '{');
+    json_object_number(out, "turns", (int64_t)turns.count);
+    json_object_number(out, "turn_us_max", turns.longest_ns / 1000);
+    json_object_number(out, "turn_us_max_recent", turns.recent_longest_ns / 1000);
+    json_object_number(out, "turn_cpu_us_max", turns.cpu_longest_ns / 1000);
+    json_object_number(out, "turns_above_5_ms", (int64_t)turns.above_5_ms_count);
+    json_object_number(out, "turns_cpu_above_5_ms", (int64_t)turns.cpu_above_5_ms_count);
+    buffer_append_byte(out, '}');
+}
+
 void board_give_status(struct ask *ask) {
     const struct board *board = ask->board;
     struct buffer *out = &ask->body;
@@ -153,6 +167,7 @@ void board_give_status(struct ask *ask) {
     write_lines(ask, out);
     write_journal(ask, out);
     write_totals(ask, out);
+    write_loop(ask, out);
     buffer_append_string(out, "}\n");
     ask_show(ask);
 }

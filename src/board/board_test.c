@@ -165,6 +165,7 @@ TEST(board_lists_queues) {
     expect(&kit, "GET /api/v1/queues/a", 200, "\"kind\":\"plain\",\"visible\":2,\"in_flight\":0",
            "\"dead_queue\":\"b\",\"dead_after\":1");
     expect(&kit, "GET /api/v1/status", 200, "\"version\":\"1.2.3\"", "\"messages\":2");
+    expect(&kit, "GET /api/v1/status", 200, "\"loop\":{\"turns\":", "\"turn_us_max\":");
     expect(&kit, "GET /", 200, "text/html", "2 messages in 3 queues");
     close_board(&kit);
 }

@@ -105,6 +105,18 @@ void env_close_real(struct env *env);
 /* Run until env_stop_real, or until nothing is left to do. */
 void env_run_real(struct env *env);
 void env_stop_real(struct env *env);
+/* The loop's turns so far: how long each took without its wait for events, by the clock, and of that
+ * how long it had a core. What the process did before env_run_real does not count. */
+struct env_turns {
+    uint64_t count;
+    uint64_t above_5_ms_count;
+    uint64_t cpu_above_5_ms_count;
+    int64_t longest_ns;
+    int64_t cpu_longest_ns;
+    int64_t recent_longest_ns; /* of the last ten to twenty seconds */
+};
+/* False if it is not the real one: nobody knows then. */
+bool env_get_turns(struct env *env, struct env_turns *out);
 /* The libuv loop (uv_loop_t *), for http/ and env/process.c. */
 void *env_loop_real(struct env *env);
 /* Call `fn` on the loop for each SIGTERM, SIGINT or SIGHUP; a second call replaces the first. It

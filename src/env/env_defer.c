@@ -16,8 +16,7 @@ static void do_nothing(uv_idle_t *idle) {
     (void)idle;
 }
 
-static void run_deferred(uv_check_t *check) {
-    struct env_real *real = CONTAINER_OF(check, struct env_real, turn_end);
+static void run_deferred(struct env_real *real) {
     /* Only those that are here now: what they defer runs in the next turn, after its I/O. */
     uint32_t count = real->deferred_count;
     for (uint32_t i = 0; i < count; i++) {
@@ -33,9 +32,15 @@ static void run_deferred(uv_check_t *check) {
             real->deferred_count * sizeof real->deferred[0]);
 }
 
+static void end_turn(uv_check_t *check) {
+    struct env_real *real = CONTAINER_OF(check, struct env_real, turn_end);
+    run_deferred(real);
+    env_turn_end(real);
+}
+
 void env_defer_open(struct env_real *real) {
     CHECK(uv_check_init(&real->loop, &real->turn_end) == 0); /* these cannot fail */
-    CHECK(uv_check_start(&real->turn_end, run_deferred) == 0);
+    CHECK(uv_check_start(&real->turn_end, end_turn) == 0);
     uv_unref((uv_handle_t *)&real->turn_end); /* alone, it is no reason to go on */
     CHECK(uv_idle_init(&real->loop, &real->no_wait) == 0);
 }

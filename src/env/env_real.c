@@ -43,6 +43,10 @@ struct env_real *env_real_from(struct env *env) {
     return CONTAINER_OF(env, struct env_real, env);
 }
 
+struct env_real *env_real_if(struct env *env) {
+    return env->ops == &real_ops ? CONTAINER_OF(env, struct env_real, env) : NULL;
+}
+
 int env_open_real(struct env **out) {
     struct allocator allocator = allocator_system();
     struct env_real *real = allocator_take(&allocator, sizeof *real);
@@ -53,6 +57,7 @@ int env_open_real(struct env **out) {
     if (rc < 0) goto fail;
     rc = uv_loop_init(&real->loop);
     if (rc < 0) goto fail;
+    CHECK(uv_loop_configure(&real->loop, UV_METRICS_IDLE_TIME) == 0); /* libuv 1.39 and later */
     env_defer_open(real);
     list_init(&real->processes);
     /* A peer that goes away is an error of one write, not the end of takt. */
@@ -91,6 +96,7 @@ void env_close_real(struct env *env) {
 }
 
 void env_run_real(struct env *env) {
+    env_turn_begin(env_real_from(env));
     uv_run(&env_real_from(env)->loop, UV_RUN_DEFAULT);
 }
 

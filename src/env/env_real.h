@@ -31,6 +31,12 @@ struct env_deferred {
     void *context;
 };
 
+struct env_turn_mark {
+    int64_t wall_ns;
+    int64_t idle_ns; /* of that, waiting for events */
+    int64_t cpu_ns;
+};
+
 struct env_job; /* one asynchronous call; env_async.c */
 
 struct env_real {
@@ -43,6 +49,12 @@ struct env_real {
     uint32_t deferred_count;
     uint32_t deferred_capacity;
     bool firing; /* inside a timer's callback */
+
+    struct env_turns turns;
+    struct env_turn_mark turn_mark; /* the end of the last turn */
+    int64_t turn_recent_since_ns;   /* when the next two began: */
+    int64_t turn_longest_now_ns;    /* the longest since then */
+    int64_t turn_longest_before_ns; /* and of the ten seconds before */
 
     struct env_job *reserve;          /* ENV_JOBS_RESERVE of them */
     struct list_link reserve_free;    /* of struct env_job */
@@ -69,6 +81,8 @@ struct env_real {
 
 /* CHECKs that it is the real one. */
 struct env_real *env_real_from(struct env *env);
+/* NULL if it is another. */
+struct env_real *env_real_if(struct env *env);
 
 /* env_clock.c */
 struct wall_time env_real_now_wall(struct env *env);
@@ -130,6 +144,10 @@ TAKT_MUST_USE int process_end_adopted(struct env_real *real);
 
 /* process.c: was it started here, and has libuv not yet waited for it? */
 bool process_is_known(void *context, pid_t pid);
+
+/* env_turn.c: the loop begins to run; a turn has ended, all that was deferred included */
+void env_turn_begin(struct env_real *real);
+void env_turn_end(struct env_real *real);
 
 /* env_defer.c */
 void env_defer_open(struct env_real *real);

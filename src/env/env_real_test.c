@@ -410,6 +410,40 @@ static void on_signal(void *context, int number) {
     env_stop_real(trace->env);
 }
 
+struct spinning {
+    struct env *env;
+    int64_t took_ns;
+};
+
+static void spin(void *context) {
+    struct spinning *spinning = context;
+    struct mono_time began = spinning->env->ops->now_mono(spinning->env);
+    while (spinning->took_ns < 8 * MS) {
+        spinning->took_ns = spinning->env->ops->now_mono(spinning->env).ns - began.ns;
+    }
+}
+
+/* A turn that works for 8 ms is told as long; the wait of 200 ms before it is not. */
+TEST(env_turns_are_measured_without_the_wait) {
+    struct spinning spinning = {.took_ns = 0};
+    struct env_timer *timer;
+    struct env_turns turns;
+    EXPECT(env_open_real(&spinning.env) == 0);
+    struct env *env = spinning.env;
+    EXPECT(env->ops->timer_open(env, spin, &spinning, &timer) == 0);
+    int64_t wait_ns = 200 * (int64_t)MS;
+    env->ops->timer_set(env, timer, (struct mono_time){env->ops->now_mono(env).ns + wait_ns});
+    env_run_real(env);
+    EXPECT(env_get_turns(env, &turns));
+    EXPECT(turns.count > 0 && turns.above_5_ms_count > 0);
+    EXPECT(turns.longest_ns >= spinning.took_ns);
+    EXPECT(turns.longest_ns < spinning.took_ns + wait_ns);
+    EXPECT(turns.recent_longest_ns == turns.longest_ns);
+    EXPECT(turns.cpu_longest_ns > 0 && turns.cpu_longest_ns <= turns.longest_ns + MS);
+    env->ops->timer_close(env, timer);
+    env_close_real(env);
+}
+
 /* A signal reaches its callback, which can stop the loop although a timer is still set; SIGPIPE
  * and SIGXFSZ do nothing. */
 TEST(env_signal_stops_the_loop) {
