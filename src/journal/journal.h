@@ -114,7 +114,7 @@ void journal_trim(struct journal *journal, uint64_t lsn);
 uint32_t journal_carry_pace(const struct journal *journal);
 
 /* How many bytes of records and bodies the caller's state would need if all of it were written
- * again now. The journal wants carrying when it is above twice that (and above four segments);
+ * again now. The journal wants carrying when it is above about twice that and half a segment;
  * until the first call it wants none. Call it now and then: it is one assignment. */
 void journal_set_live_bytes(struct journal *journal, uint64_t bytes_count);
 

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* journal_file_carry.c -- keeps the journal under about twice the live data.
+/* journal_file_carry.c -- keeps the journal under 2.2 times the live data and one segment.
  *
- * Above the threshold, max(4 segments, 2 × live), the caller is asked to write again what lives in
- * the oldest segment, and says trim when it has. A log that is twice the live data is half dead, so
- * a byte carried makes room for two: at a pace of one byte carried for each byte appended it stops
- * growing. The pace rises to four until the log is a tenth above the threshold, which bounds it
- * also when the oldest part is more alive than the rest.
+ * Above the threshold, 1.9 × live and half a segment, the caller is asked to write again what lives
+ * in the oldest segment, and says trim when it has. Where what ends is spread over the whole log,
+ * half of a segment is dead by then, a byte carried makes room for two, and at a pace of one byte
+ * carried for each byte appended the log stops growing.
+ *
+ * The worst mix has all that is alive in front: all of it, once, has to be carried before anything
+ * behind it goes. So the pace rises with what the log is above the threshold, from one to seven over
+ * a quarter of what is alive: all of that is carried by then, (1 + 7) / 2 × 1/4.
  *
  * A trim counts when all that was appended before it is durable: the copies, that is.
  */
 #include "journal/file/file_house.h"
 
-#define THRESHOLD_SEGMENTS 4u
 #define PACE_MIN 1000u /* thousandths */
-#define PACE_MORE 3000u
+#define PACE_MORE 6000u
 
 static uint64_t trim_bound(const struct file_journal *journal) {
     uint64_t bound = journal->trim_lsn;
@@ -49,9 +51,7 @@ uint64_t file_bytes_used(const struct file_journal *journal) {
 }
 
 static uint64_t threshold(const struct file_journal *journal) {
-    uint64_t least = THRESHOLD_SEGMENTS * journal->segment_bytes;
-    uint64_t twice = journal->live_bytes * 2;
-    return twice > least ? twice : least;
+    return journal->live_bytes / 10 * 19 + journal->segment_bytes / 2;
 }
 
 /* With little room left it is worth carrying earlier, as long as it frees something. */
@@ -75,7 +75,7 @@ uint32_t file_carry_pace(const struct journal *base) {
     if (file_carry_below(base) == 0) return 0;
     uint64_t bytes_used = bytes_used_from(journal, first_kept(journal));
     uint64_t bytes_threshold = threshold(journal);
-    uint64_t span = bytes_threshold / 10;
+    uint64_t span = (journal->live_bytes + journal->segment_bytes) / 4;
     if (bytes_used <= bytes_threshold) return PACE_MIN;
     uint64_t over = bytes_used - bytes_threshold;
     if (over > span) over = span;
