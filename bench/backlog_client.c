@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ struct client {
     uint64_t latencies_count;
     uint64_t latencies_room;
     char filler[16 * 1024];
+    size_t body_count;
     char body[BYTES_MAX];
     struct connection connections[CONNECTIONS_MAX];
 };
@@ -93,73 +95,82 @@ static void write_all(int fd, const char *bytes, size_t count) {
     }
 }
 
-/* client->body is the request's. */
-static void ask(struct client *client, struct connection *connection, const char *action,
-                size_t body_count) {
+/* Behind what the body holds already; it has room for the largest batch. */
+static void add(struct client *client, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add(struct client *client, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    size_t room = sizeof client->body - client->body_count;
+    int count = vsnprintf(client->body + client->body_count, room, format, arguments);
+    va_end(arguments);
+    if (count < 0 || (size_t)count >= room) fail("request", "too long");
+    client->body_count += (size_t)count;
+}
+
+static void ask(struct client *client, struct connection *connection, const char *action) {
     char head[512];
     int head_count = snprintf(head, sizeof head,
                               "POST / HTTP/1.1\r\nHost: bench\r\n"
                               "Content-Type: application/x-amz-json-1.0\r\n"
                               "X-Amz-Target: AmazonSQS.%s\r\nContent-Length: %zu\r\n\r\n",
-                              action, body_count);
+                              action, client->body_count);
     connection->is_busy = true;
     connection->count = 0;
     write_all(connection->fd, head, (size_t)head_count);
-    write_all(connection->fd, client->body, body_count);
+    write_all(connection->fd, client->body, client->body_count);
+}
+
+static void begin_body(struct client *client) {
+    client->body_count = 0;
+    add(client, "{\"QueueUrl\":\"%s\"", client->queue_url);
 }
 
 /* ---- the three requests ----------------------------------------------------------------------- */
 
-static size_t add_attributes(const struct client *client, size_t at, char *body) {
-    if (client->attributes == 0) return at;
-    at += (size_t)sprintf(body + at, ",\"MessageAttributes\":{");
+static void add_attributes(struct client *client) {
+    if (client->attributes == 0) return;
+    add(client, ",\"MessageAttributes\":{");
     for (uint32_t i = 0; i < client->attributes; i++) {
-        at += (size_t)sprintf(body + at,
-                              "%s\"attribute-%u\":{\"DataType\":\"String\",\"StringValue\":\"value "
-                              "number %u\"}",
-                              i == 0 ? "" : ",", i, i);
+        add(client,
+            "%s\"attribute-%u\":{\"DataType\":\"String\",\"StringValue\":\"value number %u\"}",
+            i == 0 ? "" : ",", i, i);
     }
-    body[at++] = '}';
-    return at;
+    add(client, "}");
 }
 
 static void ask_send(struct client *client, struct connection *connection, uint32_t messages) {
-    char *body = client->body;
-    size_t at = (size_t)sprintf(body, "{\"QueueUrl\":\"%s\",\"Entries\":[", client->queue_url);
+    begin_body(client);
+    add(client, ",\"Entries\":[");
     for (uint32_t i = 0; i < messages; i++) {
-        uint64_t number = client->messages_begun + i;
-        at += (size_t)sprintf(body + at, "%s{\"Id\":\"%u\",\"MessageBody\":\"%012llu ",
-                              i == 0 ? "" : ",", i, (unsigned long long)number);
-        size_t filler = client->body_bytes - 13; /* no two alike */
-        memcpy(body + at, client->filler + number % 2048, filler);
-        at += filler;
-        body[at++] = '"';
-        at = add_attributes(client, at, body);
-        body[at++] = '}';
+        unsigned long long number = client->messages_begun + i; /* no two bodies are alike */
+        add(client, "%s{\"Id\":\"%u\",\"MessageBody\":\"%012llu %.*s\"", i == 0 ? "" : ",", i,
+            number, (int)client->body_bytes - 13, client->filler + number % 2048);
+        add_attributes(client);
+        add(client, "}");
     }
-    at += (size_t)sprintf(body + at, "]}");
+    add(client, "]}");
     connection->messages = messages;
-    ask(client, connection, "SendMessageBatch", at);
+    ask(client, connection, "SendMessageBatch");
 }
 
 static void ask_receive(struct client *client, struct connection *connection) {
-    int count =
-        snprintf(client->body, sizeof client->body,
-                 "{\"QueueUrl\":\"%s\",\"MaxNumberOfMessages\":%u}", client->queue_url, BATCH);
+    begin_body(client);
+    add(client, ",\"MaxNumberOfMessages\":%u}", BATCH);
     connection->is_delete = false;
-    ask(client, connection, "ReceiveMessage", (size_t)count);
+    ask(client, connection, "ReceiveMessage");
 }
 
 static void ask_delete(struct client *client, struct connection *connection) {
-    char *body = client->body;
-    size_t at = (size_t)sprintf(body, "{\"QueueUrl\":\"%s\",\"Entries\":[", client->queue_url);
+    begin_body(client);
+    add(client, ",\"Entries\":[");
     for (uint32_t i = 0; i < connection->messages; i++) {
-        at += (size_t)sprintf(body + at, "%s{\"Id\":\"%u\",\"ReceiptHandle\":\"%s\"}",
-                              i == 0 ? "" : ",", i, connection->handles[i]);
+        add(client, "%s{\"Id\":\"%u\",\"ReceiptHandle\":\"%s\"}", i == 0 ? "" : ",", i,
+            connection->handles[i]);
     }
-    at += (size_t)sprintf(body + at, "]}");
+    add(client, "]}");
     connection->is_delete = true;
-    ask(client, connection, "DeleteMessageBatch", at);
+    ask(client, connection, "DeleteMessageBatch");
 }
 
 /* ---- answers ---------------------------------------------------------------------------------- */
@@ -282,15 +293,8 @@ static void print(struct client *client) {
            client->latencies_us[count - 1]);
 }
 
-int main(int argc, char **argv) {
+static void read_options(struct client *client, int argc, char **argv) {
     static const char *const modes[] = {"send", "take", "receive"};
-    struct client *client = calloc(1, sizeof *client);
-    if (client == NULL || argc < 6) {
-        fputs("usage: backlog_client PORT QUEUE_URL send|take|receive MESSAGES CONNECTIONS "
-              "[BODY_BYTES [RATE [ATTRIBUTES]]]\n",
-              stderr);
-        return 2;
-    }
     while (client->mode <= MODE_RECEIVE && strcmp(argv[3], modes[client->mode]) != 0) {
         client->mode++;
     }
@@ -306,6 +310,17 @@ int main(int argc, char **argv) {
         client->attributes > ATTRIBUTES_MAX) {
         fail("usage", argv[3]);
     }
+}
+
+int main(int argc, char **argv) {
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL || argc < 6) {
+        fputs("usage: backlog_client PORT QUEUE_URL send|take|receive MESSAGES CONNECTIONS "
+              "[BODY_BYTES [RATE [ATTRIBUTES]]]\n",
+              stderr);
+        return 2;
+    }
+    read_options(client, argc, argv);
     for (size_t i = 0; i < sizeof client->filler; i++) {
         client->filler[i] = (char)('a' + (i * 7919 + i / 64) % 26);
     }
