@@ -13,6 +13,7 @@
 
 #define MESSAGES_MAX 50000000u
 #define JOBS_MAX 10000000u
+#define JOBS_ENDED_MAX 1000000u
 #define QUEUES_MAX 1000000u
 #define SESSIONS_MAX 100000u
 #define MOVES_MAX 10000u
@@ -61,6 +62,7 @@ struct broker *broker_open(const struct broker_options *options) {
     if (broker == NULL) return NULL;
     broker->allocator = options->allocator;
     broker->names_root = BROKER_NONE;
+    broker->jobs_ended_max = limit(options->jobs_ended_max, JOBS_ENDED_MAX);
     open_pools(broker, options);
     shelf_stock_open(&broker->shelf_stock, broker->allocator);
     broker->queues_by_name = map_open(broker->allocator);

@@ -26,7 +26,8 @@ struct broker;
 struct broker_options {
     const struct allocator *allocator; /* kept */
     uint32_t messages_max;             /* 0: 50 million */
-    uint32_t jobs_max;                 /* 0: 10 million, finished ones included */
+    uint32_t jobs_max;                 /* 0: 10 million, ended ones included */
+    uint32_t jobs_ended_max;           /* 0: 1 million; the oldest beyond are forgotten early */
     uint32_t queues_max;               /* 0: 1 million */
 };
 

@@ -178,6 +178,10 @@ void decide_advance(struct deciding *deciding) {
         decide_settle(deciding);
         return;
     }
+    if (jobs_too_many(broker) > 0) {
+        decide_jobs_too_many(deciding);
+        return;
+    }
     bool has_due =
         broker->deadlines.count > 0 && is_due(deciding, heap_value(&broker->deadlines, 0));
     if (has_due && !is_plain(broker, heap_value(&broker->deadlines, 0))) {
@@ -276,7 +280,7 @@ struct wall_time broker_next_deadline(const struct broker *broker) {
 }
 
 bool broker_has_sweep(const struct broker *broker) {
-    return broker->graves.count > 0 || broker->settles.count > 0;
+    return broker->graves.count > 0 || broker->settles.count > 0 || jobs_too_many(broker) > 0;
 }
 
 bool broker_has_settle(const struct broker *broker) {

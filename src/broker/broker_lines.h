@@ -38,6 +38,9 @@ void decide_station_due(struct deciding *deciding, const struct queue *queue);
 void decide_station_sweep(struct deciding *deciding, uint32_t store);
 void decide_job_due(struct deciding *deciding, uint32_t job);
 void decide_split_due(struct deciding *deciding, uint32_t split);
+/* How many ended jobs are to be forgotten now since there are too many; 0: there are not. */
+uint32_t jobs_too_many(const struct broker *broker);
+void decide_jobs_too_many(struct deciding *deciding);
 /* Memory that such an advance may need (a dead queue's heap). */
 TAKT_MUST_USE bool lines_reserve_advance(struct broker *broker);
 /* …and a send, redrive or delete on that station's queue. */

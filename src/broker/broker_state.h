@@ -303,6 +303,7 @@ struct job {
     uint32_t key_older;
     struct timer timer;
     uint32_t settle_index; /* in broker.settles */
+    uint32_t ended_index;  /* in broker.ended, while nothing of it is left but itself */
     struct event_link event;
 };
 
@@ -392,6 +393,7 @@ struct broker {
     int64_t last_ms; /* the time of the newest record */
     bool is_replaying;
     int replay_result; /* sticky: -ENOMEM, -EBADMSG */
+    uint32_t jobs_ended_max;
 
     /* All derived from here on. */
     uint32_t home_first; /* handles: things in the order of their homes */
@@ -416,6 +418,7 @@ struct broker {
     uint64_t jobs_running;
     uint32_t jobs_newest; /* slots */
     uint32_t jobs_oldest;
+    struct heap ended;   /* slots of jobs that can be forgotten, by the moment of their end */
     struct heap settles; /* handles of jobs and splits for which something follows */
     uint32_t roll_next;  /* slot of a roll that can be dealt; BROKER_NONE */
     bool roll_is_stale;  /* roll_next is to be looked for */

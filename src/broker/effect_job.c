@@ -137,7 +137,10 @@ void effect_job_free_apply(struct applying *applying) {
         if (job->state == JOB_RUNNING) broker->jobs_running--; /* only a broken record says so */
         job_unindex(broker, ref.slot);
     }
-    if (!broker->is_replaying) settle_remove(broker, THING_JOB, ref.slot);
+    if (!broker->is_replaying) {
+        settle_remove(broker, THING_JOB, ref.slot);
+        ended_set(broker, ref.slot, false);
+    }
     timer_set(broker, THING_JOB, ref.slot, INT64_MAX);
     event_remove(broker, THING_JOB, ref.slot);
     job_close(broker, ref.slot);
@@ -197,7 +200,9 @@ uint32_t job_find_once(const struct broker *broker, const uint8_t once[16]) {
 }
 
 bool job_index_reserve(struct broker *broker, uint32_t more_count) {
-    return map_reserve(broker->jobs_by_id, more_count) &&
+    uint32_t count = broker->pools[THING_JOB].count + more_count;
+    return heap_reserve(&broker->ended, broker->allocator, count) &&
+           map_reserve(broker->jobs_by_id, more_count) &&
            map_reserve(broker->jobs_by_number, more_count) &&
            map_reserve(broker->jobs_by_key, more_count) &&
            map_reserve(broker->jobs_by_once, more_count);

@@ -13,6 +13,39 @@ struct biscuits {
     uint32_t done;
 };
 
+/* More orders end than are remembered: those that ended first are forgotten, before their time and
+ * with their keys; no new order is refused, and what runs is never forgotten. */
+TEST(ended_jobs_have_a_maximum) {
+    struct floor floor;
+    floor_open(&floor);
+    floor.harness.options.jobs_ended_max = 10;
+    floor.harness.broker->jobs_ended_max = 10;
+    uint32_t only = floor_station(&floor, "only");
+    floor_put(&floor);
+    struct broker_ref running = floor_start(&floor, only);
+    struct answer_lease held = floor_lease(&floor, only);
+    struct broker_ref jobs[30];
+    struct job_view view;
+    for (uint32_t i = 0; i < ARRAY_COUNT(jobs); i++) {
+        jobs[i] = floor_start(&floor, only);
+        struct answer_lease lease = floor_lease(&floor, only);
+        floor_complete(&floor, only, &lease, NULL, 0, false);
+        floor_wait(&floor, 5);
+        EXPECT(broker_get_job(floor.harness.broker, jobs[i], &view));
+        if (i >= 10) EXPECT(!broker_get_job(floor.harness.broker, jobs[i - 10], &view));
+        if (i >= 9) EXPECT(broker_get_job(floor.harness.broker, jobs[i - 9], &view));
+    }
+    EXPECT(broker_get_job(floor.harness.broker, running, &view));
+    EXPECT_INT(view.state, JOB_RUNNING);
+    EXPECT(!broker_has_sweep(floor.harness.broker));
+    floor_complete(&floor, only, &held, NULL, 0, false);
+    floor_wait(&floor, 5);
+    EXPECT(broker_get_job(floor.harness.broker, running, &view));
+    EXPECT(!broker_get_job(floor.harness.broker, jobs[20], &view));
+    EXPECT_INT(floor.harness.broker->pools[THING_JOB].count, 10);
+    floor_close(&floor);
+}
+
 static void biscuits_open(struct biscuits *biscuits, uint32_t bake_limit) {
     struct floor *floor = &biscuits->floor;
     floor_open(floor);

@@ -184,6 +184,32 @@ void decide_job_due(struct deciding *deciding, uint32_t job) {
     decide_all_due(deciding, THING_JOB, effect_job_free);
 }
 
+uint32_t jobs_too_many(const struct broker *broker) {
+    if (broker->ended.count <= broker->jobs_ended_max) return 0;
+    uint32_t spare =
+        broker->jobs_ended_max / 64; /* so that not each end brings a record of its own */
+    uint32_t count = broker->ended.count - broker->jobs_ended_max + spare;
+    return count < BROKER_STEP_MAX ? count : BROKER_STEP_MAX;
+}
+
+/* More have ended than are remembered: those that ended first are forgotten before their time. */
+void decide_jobs_too_many(struct deciding *deciding) {
+    const struct broker *broker = deciding->broker;
+    struct heap_walk walk;
+    record_begin(deciding, RECORD_JOB_DUE);
+    if (!heap_walk_open(&walk, &broker->ended, &ended_order, broker, &deciding->decision->arena,
+                        jobs_too_many(broker))) {
+        refuse(deciding, BROKER_NO_MEMORY);
+        return;
+    }
+    uint32_t slot;
+    while (heap_walk_next(&walk, &slot)) {
+        effect_job_free(deciding, slot);
+        deciding->decision->answer.step.count++;
+    }
+    deciding->decision->answer.step.more = true;
+}
+
 /* ---- a purged queue's messages ---------------------------------------------------------------- */
 
 static bool sweep(struct deciding *deciding, const struct store *store) {

@@ -47,6 +47,31 @@ bool settles_reserve(struct broker *broker, uint32_t more_count) {
     return heap_reserve(&broker->settles, broker->allocator, count + more_count);
 }
 
+/* ---- jobs that can be forgotten --------------------------------------------------------------- */
+
+static bool ended_is_less(const void *context, uint32_t a, uint32_t b) {
+    const struct job *first = job_at(context, a);
+    const struct job *second = job_at(context, b);
+    if (first->ended_ms != second->ended_ms) return first->ended_ms < second->ended_ms;
+    return first->thing.number < second->thing.number;
+}
+static void ended_set_index(void *context, uint32_t value, uint32_t index) {
+    job_at(context, value)->ended_index = index;
+}
+const struct heap_order ended_order = {ended_is_less, ended_set_index};
+
+void ended_set(struct broker *broker, uint32_t slot, bool is_ended) {
+    uint32_t index = job_at(broker, slot)->ended_index;
+    bool is_in = index < broker->ended.count && heap_value(&broker->ended, index) == slot;
+    if (is_in && is_ended) {
+        heap_update(&broker->ended, &ended_order, broker, index); /* it may have ended anew */
+    } else if (is_in) {
+        heap_remove(&broker->ended, &ended_order, broker, index);
+    } else if (is_ended) {
+        heap_push(&broker->ended, &ended_order, broker, slot);
+    }
+}
+
 /* ---- what follows from the counts ------------------------------------------------------------- */
 
 bool split_is_broken(const struct split *split) {
@@ -73,6 +98,7 @@ void job_touch(struct broker *broker, uint32_t slot) {
     settle_set(broker, THING_JOB, slot, ends || sweeps);
     bool is_forgotten = job->state != JOB_RUNNING && job_is_empty(job);
     timer_set(broker, THING_JOB, slot, is_forgotten ? job->forget_ms : INT64_MAX);
+    ended_set(broker, slot, is_forgotten);
 }
 
 void split_touch(struct broker *broker, uint32_t slot) {

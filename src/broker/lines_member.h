@@ -52,5 +52,8 @@ void split_touch(struct broker *broker, uint32_t split);
 TAKT_MUST_USE bool settles_reserve(struct broker *broker, uint32_t more_count);
 extern const struct heap_order settle_order;
 void settle_remove(struct broker *broker, enum thing_kind kind, uint32_t slot);
+/* Can it be forgotten? Then it stands in broker.ended. */
+void ended_set(struct broker *broker, uint32_t job, bool is_ended);
+extern const struct heap_order ended_order;
 
 #endif

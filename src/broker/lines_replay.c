@@ -21,6 +21,7 @@ void lines_close(struct broker *broker) {
     map_close(broker->jobs_by_number);
     map_close(broker->jobs_by_key);
     map_close(broker->jobs_by_once);
+    heap_close(&broker->ended, broker->allocator);
     heap_close(&broker->settles, broker->allocator);
     allocator_give_back(broker->allocator, broker->spare);
 }

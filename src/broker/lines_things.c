@@ -143,6 +143,9 @@ void job_check(const struct broker *broker, uint32_t slot) {
     CHECK(wants == is_settling(broker, THING_JOB, slot, job->settle_index));
     bool is_forgotten = job->state != JOB_RUNNING && job_is_empty(job);
     CHECK(job->timer.when_ms == (is_forgotten ? job->forget_ms : INT64_MAX));
+    bool is_in = job->ended_index < broker->ended.count &&
+                 heap_value(&broker->ended, job->ended_index) == slot;
+    CHECK(is_in == is_forgotten);
     tallies_check(broker, job);
 }
 
@@ -292,6 +295,7 @@ void lines_check(const struct broker *broker) {
     check_splits(broker);
     check_jobs(broker);
     heap_check(&broker->settles, &settle_order, broker);
+    heap_check(&broker->ended, &ended_order, broker);
     uint64_t living = 0;
     uint64_t expected = broker->pools[THING_ROLL].count;
     const struct pool *jobs = &broker->pools[THING_JOB];

@@ -101,7 +101,8 @@ static void tell_job(struct gateway *gateway, struct http_request *request, stru
     bool is_whole = id.count + strlen("/jobs/") == request->path.count;
     bool is_result = slice_equal(rest, SLICE("result"));
     if ((!is_whole && !is_result) || !hex_read(id, job_id, sizeof job_id)) {
-        answer_problem(request, 404, "job-not-found", SLICE("there is no such job"));
+        answer_problem(request, 404, "job-not-found",
+                       SLICE("there is no such job, or it is no longer remembered"));
         return;
     }
     if (!is_read(request)) {

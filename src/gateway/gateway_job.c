@@ -21,7 +21,8 @@ static void on_report(void *context, bool found, bool failed, struct slice json)
     if (failed) {
         refuse_unavailable(order);
     } else if (!found) {
-        order_refuse(order, 404, "job-not-found", SLICE("there is no such job"), 0);
+        order_refuse(order, 404, "job-not-found",
+                     SLICE("there is no such job, or it is no longer remembered"), 0);
     } else if (order->wants_report) {
         order_give_report(order, json);
     } else {
@@ -68,7 +69,8 @@ static void on_durable(void *context, bool failed) {
     if (failed) {
         refuse_unavailable(order);
     } else if (!order->is_known) {
-        order_refuse(order, 404, "job-not-found", SLICE("there is no such job"), 0);
+        order_refuse(order, 404, "job-not-found",
+                     SLICE("there is no such job, or it is no longer remembered"), 0);
     } else if (order->job.state == JOB_RUNNING) {
         order_accept(order, "running", 1);
     } else if (order->job.state == JOB_DONE) {
