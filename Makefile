@@ -6,7 +6,7 @@
 BUILD = tools/build
 DEBUG = --buildtype=debug -Dtests=true
 
-.PHONY: build packages run test quick bench bench-upgrade sim sim-faults fuzz crash check tidy \
+.PHONY: build packages run test quick bench bench-backlog bench-upgrade sim sim-faults fuzz crash check tidy \
     format clean debug asan tsan clang
 
 build: # build/takt, and the examples beside it
@@ -42,6 +42,10 @@ bench-upgrade: # a stop and a start with a million messages; sends beside a back
 	@tools/packages check run test
 	@$(BUILD) build
 	@bench/upgrade
+bench-backlog: # ten million messages in a queue: BACKLOG='--count 1000000' for fewer
+	@tools/packages install run test
+	@$(BUILD) build
+	@bench/backlog $(BACKLOG)
 
 sim: # a minute of new seeds: crashes, failing disks, clients; every promise is checked
 	@tools/packages check run
