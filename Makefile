@@ -42,6 +42,7 @@ bench-upgrade: # a stop and a start with a million messages; sends beside a back
 	@tools/packages check run test
 	@$(BUILD) build
 	@bench/upgrade
+
 bench-backlog: # ten million messages in a queue: BACKLOG='--count 1000000' for fewer
 	@tools/packages install run test
 	@$(BUILD) build
