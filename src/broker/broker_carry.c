@@ -98,7 +98,7 @@ void apply_carry(struct applying *applying) {
 static const uint32_t record_bytes[THING_KINDS_COUNT] = {
     [THING_ROOT] = 88,   [THING_QUEUE] = 256, [THING_STORE] = 45,  [THING_MESSAGE] = 98,
     [THING_LINE] = 2048, [THING_JOB] = 160,   [THING_SPLIT] = 110, [THING_SESSION] = 56,
-    [THING_ROLL] = 300,  [THING_PIECE] = 101, /* of its message's */
+    [THING_ROLL] = 300,  [THING_MOVE] = 150,  [THING_PIECE] = 101, /* of its message's */
 };
 
 uint64_t broker_live_bytes(const struct broker *broker) {
