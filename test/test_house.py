@@ -7,7 +7,8 @@ import signal
 import subprocess
 import time
 
-from takt_server import TAKT, TOP, Takt, marked_processes, wait_until
+import pytest
+from takt_server import TAKT, TOP, Takt, marked_processes, wait_until, write_program
 
 SLOW = """
 line: slow
@@ -46,6 +47,23 @@ def test_address_others_could_reach_is_refused():
     done = run("serve", "--listen-sqs", "0.0.0.0:0")
     assert done.returncode == 2
     assert "no access keys yet" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["0", "1", "2", "0 1 2"])
+def test_closed_standard_files_harm_nothing(tmp_path, closed):
+    """As a careless supervisor starts it: a job is done, and takt stops in order."""
+    (tmp_path / "echo.yaml").write_text(
+        "line: echo\ngateway: { POST /orders: work }\nstations: { work: { exec: cat } }\n",
+        encoding="utf-8")
+    program = tmp_path / "closed"
+    closes = " ".join(f"{fd}>&-" for fd in closed.split())
+    write_program(program, f'#!/bin/sh\nexec {TAKT} "$@" {closes}\n')
+    takt = Takt(tmp_path, tmp_path / "echo.yaml")
+    takt.program = str(program)
+    with takt:
+        path = takt.order("/orders", b"1")
+        wait_until(lambda: takt.job(path)["state"] == "done", 20, "the job is done")
+        takt.stop()
 
 
 def test_bad_file_is_refused_with_its_place(tmp_path):

@@ -124,6 +124,10 @@ void *env_loop_real(struct env *env);
 typedef void env_signal_fn(void *context, int signal);
 TAKT_MUST_USE int env_on_signal_real(struct env *env, env_signal_fn *fn, void *context);
 
+/* Whichever of the descriptors 0, 1 and 2 is closed becomes /dev/null: before anything else is
+ * opened. 0, or what opening it says. */
+TAKT_MUST_USE int env_open_standard_files(void);
+
 /* Raise this process's limit of open files to `wanted`, or as far as the machine lets it. Returns how
  * many there may be, at most `wanted`. */
 uint32_t env_raise_files_max(uint32_t wanted);
