@@ -6,6 +6,7 @@ All lines run in one takt. Each handler does what the order's body tells it.
 import base64
 import json
 import os
+import re
 import stat
 import time
 
@@ -513,3 +514,60 @@ def test_a_wip_limit_stops_the_stations_before_from_starting_more(takt):
     assert takt.sqs("SendMessage", QueueUrl="wip_first", MessageBody="x")[0] == 429, "the door"
     takt.cli("station", "scale", "second=auto")
     wait_until(lambda: takt.station("second")["handed_on"] == 10, 20, "all went through")
+
+
+ECHO = """#!/usr/bin/python3
+import json
+import os
+import sys
+
+for line in sys.stdin:
+    told = json.loads(line)
+    if told["body"] == "kill":
+        os.abort()
+    print(json.dumps({"id": told["id"], "output": told["body"]}), flush=True)
+"""
+
+
+def one_station(tmp_path, program, settings=""):
+    write_program(tmp_path / "handler", program)
+    (tmp_path / "one.yaml").write_text(
+        f"line: one\ngateway: {{ POST /orders: {{ to: work }} }}\n"
+        f"stations: {{ work: {{ stream: ./handler, workers: 1, {settings} }} }}\n", encoding="utf-8")
+    return Takt(tmp_path, tmp_path / "one.yaml")
+
+
+@pytest.mark.parametrize("program, words", [
+    ("import time\ntime.sleep(1.2)\nraise SystemExit('no database')\n",
+     "exited with 1: no database"),
+    ("print('starting', flush=True)\nraise SystemExit('no database')\n",
+     "exited with 1: no database"),
+    ("import sys\nsys.stdout.write('x' * 50_000_000)\nsys.stdin.read()\n",
+     "it wrote a line longer than 33 MiB")])
+def test_a_worker_that_never_gets_to_its_input_jams_its_station(tmp_path, program, words):
+    """However long it tries, and whatever it says meanwhile."""
+    with one_station(tmp_path, "#!/usr/bin/python3\n" + program, "retry: 1") as takt:
+        job = takt.order("/orders", '"good"')
+        jammed = wait_until(lambda: (lambda seen: seen["condition"] == "jammed" and seen)(
+            takt.station("work")), 60, "the jam")
+        assert words in jammed["reason"], jammed
+        assert takt.job(job)["steps"] == []
+        write_program(tmp_path / "handler.new", ECHO)
+        os.rename(tmp_path / "handler.new", tmp_path / "handler")
+        assert outcomes(takt.ended(job, "done", 60)) == [(1, "done")]
+        assert takt.station("work")["condition"] == "fine"
+
+
+def test_deadly_messages_do_not_hold_up_those_behind_them(tmp_path):
+    """Five that kill their worker twice each: the good one is done within seconds; pauses are said."""
+    with one_station(tmp_path, ECHO, "retry: { attempts: 2, backoff: 10ms..20ms }") as takt:
+        for _ in range(5):
+            takt.order("/orders", '"kill"')
+        good = takt.order("/orders", '"good"')
+        seen = wait_until(lambda: (lambda told: told["condition"] == "pausing" and told)(
+            takt.station("work")), 20, "a pause that is said")
+        assert "killed by signal 6" in seen["reason"] and seen["retry_at"], seen
+        takt.ended(good, "done", 60)
+        pauses = [float(text) for text in re.findall(r"started again in ([0-9.]+) s", takt.log())]
+        assert pauses and max(pauses) <= 1.0, pauses
+        assert takt.station("work")["dead"] == 5

@@ -32,8 +32,10 @@ static void write_cell(struct buffer *out, uint64_t count) {
 /* The last column: what a person should know of this station. */
 static void write_words(const struct station_view *view, const struct line_view *line,
                         const struct runtime_station_view *workers, struct buffer *out) {
-    if (workers != NULL && workers->condition == STATION_JAMMED) {
-        buffer_append_string(out, "<span class=\"bad\">jammed: ");
+    bool is_jammed = workers != NULL && workers->condition == STATION_JAMMED;
+    if (is_jammed || (workers != NULL && workers->condition == STATION_PAUSING)) {
+        buffer_append_string(out, "<span class=\"bad\">");
+        buffer_append_string(out, is_jammed ? "jammed: " : "pausing: ");
         write_text(out, slice_from_string(workers->reason));
         buffer_append_string(out, "</span> ");
     }

@@ -9,7 +9,11 @@
 #define WORKERS_MAX 1000
 
 static const char *const condition_names[] = {
-    [STATION_FINE] = "fine", [STATION_JAMMED] = "jammed", [STATION_STOPPED] = "stopped"};
+    [STATION_FINE] = "fine",
+    [STATION_JAMMED] = "jammed",
+    [STATION_PAUSING] = "pausing",
+    [STATION_STOPPED] = "stopped",
+};
 
 /* ---- stations ---- */
 

@@ -56,8 +56,9 @@ static void give(struct worker *worker, struct task *task) {
         task_return(task);
         return;
     }
-    /* Reasons show the last words since this work began, not what was said over another. */
-    if (worker_hands(worker) == 1) worker->log.tail_count = 0;
+    /* Reasons show the last words since this work began, not what was said over another; and of a
+     * start that may yet fail all. */
+    if (worker_hands(worker) == 1 && worker->is_proven) worker->log.tail_count = 0;
     int rc = write_line(worker, task);
     if (rc == -ENOBUFS) return; /* on_drained gives it again */
     if (rc == -EPIPE) {

@@ -13,6 +13,7 @@
 #include "line/runtime_inside.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 bool runtime_takes(const struct runtime *runtime) {
     return runtime->is_ready && !runtime->is_stopping && !runtime->is_failed &&
@@ -177,6 +178,31 @@ static void count_workers(const struct station *station, struct runtime_station_
     }
 }
 
+/* The first worker that waits for its next start, if one does. */
+static void note_pause(const struct station *station, struct runtime_station_view *view) {
+    struct env *env = station_runtime(station)->env;
+    int64_t now_ns = env->ops->now_mono(env).ns;
+    int64_t wait_ns = 0;
+    const char *reason = NULL;
+    if (station->failures > 0 && station->retry_at.ns > now_ns) {
+        wait_ns = station->retry_at.ns - now_ns;
+        reason = station->reason;
+    }
+    struct list_link *link = station->workers.next;
+    for (; link != &station->workers && reason == NULL; link = link->next) {
+        const struct worker *worker = CONTAINER_OF(link, struct worker, link);
+        bool is_down = worker->state == WORKER_DYING || worker->state == WORKER_BACKING_OFF;
+        bool waits = worker->restart_at.ns != NEVER.ns && worker->restart_at.ns > now_ns;
+        if (!is_down || worker->waits_for_station || !waits) continue;
+        wait_ns = worker->restart_at.ns - now_ns;
+        reason = worker->reason;
+    }
+    if (reason == NULL) return;
+    view->condition = STATION_PAUSING;
+    (void)snprintf(view->reason, sizeof view->reason, "%.*s", (int)sizeof view->reason - 1, reason);
+    view->retry_at.ms = shard_now(station_runtime(station)->shard).ms + wait_ns / MS_NS;
+}
+
 bool runtime_get_station(const struct runtime *runtime, struct broker_ref line, uint32_t index,
                          struct runtime_station_view *out) {
     const struct station *station = find_station(runtime, line, index);
@@ -187,6 +213,7 @@ bool runtime_get_station(const struct runtime *runtime, struct broker_ref line, 
                                          .deaths = station->deaths,
                                          .handler_ms_mean = -1};
     if (station->handler_us_mean >= 0) out->handler_ms_mean = station->handler_us_mean / 1000;
+    note_pause(station, out);
     if (station->scale == 0) out->condition = STATION_STOPPED;
     if (station->is_jammed) {
         out->condition = STATION_JAMMED;

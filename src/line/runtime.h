@@ -53,7 +53,8 @@ void runtime_close(struct runtime *runtime);
 
 enum station_condition {
     STATION_FINE,
-    STATION_JAMMED,  /* its workers cannot start: `reason` says why, next try at `retry_at` */
+    STATION_JAMMED, /* its workers cannot start: `reason` says why, next try at `retry_at` */
+    STATION_PAUSING, /* a worker died for `reason`, or could not start: started again at `retry_at` */
     STATION_STOPPED, /* by hand (scaled to 0): takes nothing */
 };
 struct runtime_station_view {

@@ -23,16 +23,16 @@
 #define NEVER ((struct mono_time){INT64_MAX})
 
 #define STATION_WORKERS_MAX 1000u
-#define STATION_IDLE_MS 30000          /* an idle worker above what is wanted stays so long */
-#define STATION_FAILURES_MAX 5u        /* starts without success until it is jammed, */
-#define STATION_FAILURES_SPAN_MS 60000 /* within this time */
-#define STATION_LOG_LINES_MAX 500u     /* a second, of all its workers */
+#define STATION_IDLE_MS 30000      /* an idle worker above what is wanted stays so long */
+#define STATION_FAILURES_MAX 5u    /* starts in a row without success until it is jammed */
+#define STATION_LOG_LINES_MAX 500u /* a second, of all its workers */
 #define WORKER_BACKOFF_MS_MIN 100
 #define WORKER_BACKOFF_MS_MAX 30000
-#define WORKER_SETTLE_MS                                                                           \
-    1000                    /* after a failed start a worker must live so long, or say something */
-#define WORKER_TERM_MS 3000 /* from SIGTERM to SIGKILL */
-#define WORKER_RETRY_MS 500 /* a session that could not be opened or ended */
+#define WORKER_BACKOFF_STEPS_HELD 3u /* above: 0.8 s, for deaths with a message in hand */
+#define WORKER_SETTLE_MS 1000     /* after a failed start the next one is given nothing so long */
+#define WORKER_START_MS_MAX 60000 /* who dies idle later than this was not kept from starting */
+#define WORKER_TERM_MS 3000       /* from SIGTERM to SIGKILL */
+#define WORKER_RETRY_MS 500       /* a session that could not be opened or ended */
 #define WORKER_NAME_BYTES 48u
 #define WORKER_TAIL_BYTES 4096u /* of stderr, kept for reasons */
 #define WORKER_REASON_BYTES (WORKER_TAIL_BYTES + 128u)
@@ -202,9 +202,10 @@ struct worker {
     struct mono_time idle_since;
     bool has_idled_out; /* since then it is above what is wanted, or was looked at */
     struct mono_time armed_for;
-    bool waits_for_station; /* BACKING_OFF: the station says when */
-    bool has_spoken;        /* stdout */
-    bool has_answered;
+    bool waits_for_station;    /* BACKING_OFF: the station says when */
+    bool has_spoken;           /* stdout */
+    bool is_proven;            /* it has started: it has answered, or outlived the failed starts */
+    struct mono_time proof_at; /* the station's prober: when that is looked at */
     enum worker_doom doom;
     uint32_t deaths_in_row; /* without an answer between */
     uint64_t written_bytes; /* to the process, */
@@ -235,6 +236,8 @@ void worker_task_left(struct worker *worker);
 void worker_settle(struct worker *worker);
 /* STARTING: READY, if all is there. */
 void worker_consider_ready(struct worker *worker);
+/* It has started, whatever becomes of it: once in its life. */
+void worker_prove(struct worker *worker);
 /* Kill it now; its exit tells the rest. */
 void worker_doom(struct worker *worker, enum worker_doom doom, const char *reason);
 /* takt stops: TERM, or KILL if `hard`; what it holds goes back uncounted. */
@@ -250,6 +253,8 @@ void worker_signal(struct worker *worker, int signal);
 void worker_let_go(struct worker *worker);
 /* Into worker->reason: how its process ended, and its last words. */
 void worker_write_reason(struct worker *worker, int exit_code, int signal);
+/* Something of what it was given has been read, as far as that is known of a dead one. */
+bool worker_has_read(const struct worker *worker);
 /* It died before it could do anything: the program is at fault, not a message. */
 bool worker_is_early_death(const struct worker *worker, int signal);
 /* It could not even become the program (takt's own words are on its stderr). */
@@ -284,7 +289,7 @@ struct station {
 
     struct env_timer *timer; /* retry_at */
     uint32_t failures;       /* starts in a row without success */
-    struct mono_time failing_since;
+    int64_t failed_life_ms;  /* the longest of those */
     struct mono_time retry_at;
     struct wall_time retry_at_wall;
     struct worker *prober; /* while failing: the one that tries */

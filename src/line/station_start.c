@@ -2,9 +2,9 @@
 /* station_start.c -- when a station's workers do not start: pauses that grow, one try at a time, a
  * jam that is said once, and its end.
  *
- * The first failure is tried again at once: a crash at the start may be chance. After five in a row
- * within a minute, or as soon as the program itself cannot be executed, the station is jammed. Its
- * messages stay where they are, and pay nothing.
+ * The first failure is tried again at once: a crash at the start may be chance. After five in a
+ * row, or as soon as the program itself cannot be executed, the station is jammed. Its messages stay
+ * where they are, and pay nothing. What ends the row, and the jam, stands in worker.c.
  */
 #include "line/runtime_inside.h"
 
@@ -43,13 +43,17 @@ static void say_failure(struct station *station, const struct worker *worker, bo
                (double)delay_ms / 1000.0, note);
 }
 
+static void note_life(struct station *station, const struct worker *worker, struct mono_time now) {
+    int64_t life_ms = (now.ns - worker->started_at.ns) / MS_NS;
+    if (life_ms > WORKER_START_MS_MAX) life_ms = WORKER_START_MS_MAX;
+    if (life_ms > station->failed_life_ms) station->failed_life_ms = life_ms;
+}
+
 void station_start_failed(struct station *station, struct worker *worker, const char *reason,
                           bool is_final) {
     struct runtime *runtime = station_runtime(station);
     struct mono_time now = now_of(station);
-    bool is_long_ago = now.ns - station->failing_since.ns > STATION_FAILURES_SPAN_MS * MS_NS;
-    if (station->failures > 0 && !station->is_jammed && is_long_ago) station->failures = 0;
-    if (station->failures == 0) station->failing_since = now;
+    if (worker != NULL && worker->kind->has_process) note_life(station, worker, now);
     station->failures++;
     station->prober = NULL;
     snprintf(station->reason, sizeof station->reason, "%s", reason);
@@ -69,12 +73,13 @@ void station_start_failed(struct station *station, struct worker *worker, const 
 
 void station_start_worked(struct station *station) {
     station->prober = NULL;
-    if (station->failures == 0) return;
+    if (station->failures == 0 || station->is_given_up) return;
     if (station->is_jammed) {
         log_printf(station_runtime(station)->log, LOG_INFO, "station `%s` works again",
                    station->definition->name);
     }
     station->failures = 0;
+    station->failed_life_ms = 0;
     station->is_jammed = false;
     station->reason[0] = '\0';
     station_want_work(station);

@@ -106,6 +106,7 @@ static void end_task(struct task *task, enum command_kind kind) {
     if (task->state == TASK_HANDLING && kind != COMMAND_RETURN) {
         station_handled(worker->station, worker_now(worker).ns - task->given_at.ns);
         worker->deaths_in_row = 0;
+        if (worker->kind->has_process) worker_prove(worker);
     }
     task->state = TASK_ENDING;
     task->end = kind;

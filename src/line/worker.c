@@ -28,6 +28,11 @@
  * runs and its session is open. That costs no message anything, for what a process dies without
  * having read is returned uncounted. After a failed start, though, the next one must have lived for
  * a second, or said something, before it is given a message.
+ *
+ * READY is not proof of a start: a program may try for a minute to reach its database. Who dies
+ * without having read or answered anything has failed to start, however long it has lived. Failed
+ * starts are forgotten when a worker is proven: it has answered, or it has lived twice as long as
+ * the longest of them with nothing unread before it.
  */
 #include "line/runtime_inside.h"
 
@@ -61,8 +66,10 @@ static void forget_last_life(struct worker *worker) {
     worker->restart_at = NEVER;
     worker->session_retry_at = NEVER;
     worker->lease_retry_at = NEVER;
+    worker->proof_at = NEVER;
     worker->waits_for_station = false;
     worker->has_spoken = false;
+    worker->is_proven = false;
     worker->doom = DOOM_NONE;
     worker->written_bytes = 0;
     worker->unread_bytes = 0;
@@ -83,6 +90,9 @@ static void begin(struct worker *worker) {
         if (station->failures > 0) {
             station->prober = worker;
             worker->settle_at.ns += WORKER_SETTLE_MS * MS_NS;
+            int64_t proof_ms = 2 * station->failed_life_ms;
+            if (proof_ms < WORKER_SETTLE_MS) proof_ms = WORKER_SETTLE_MS;
+            worker->proof_at.ns = worker->started_at.ns + proof_ms * MS_NS;
         }
         int rc = worker->kind->start(worker);
         if (rc < 0) {
@@ -100,7 +110,6 @@ static void mark_ready(struct worker *worker) {
     worker->settle_at = NEVER;
     worker->idle_since = worker_now(worker);
     worker->has_idled_out = false;
-    if (worker->kind->has_process) station_start_worked(worker->station);
     worker_arm(worker);
     station_dispatch(worker->station);
 }
@@ -134,15 +143,23 @@ static void leave(struct worker *worker) {
     worker_settle(worker);
 }
 
-/* The first time at once; then with growing pauses, until it has handled something. */
+/* The first time at once; then with growing pauses, until it has handled something. Short ones when
+ * a message is at fault: those behind it wait for this worker. */
+static int64_t choose_pause_ms(struct worker *worker) {
+    if (worker->deaths_in_row == 0) return 0;
+    uint32_t step = worker->deaths_in_row - 1;
+    bool is_messages_fault = worker_hands(worker) > 0 && worker_has_read(worker);
+    if (is_messages_fault && step > WORKER_BACKOFF_STEPS_HELD) step = WORKER_BACKOFF_STEPS_HELD;
+    return station_backoff_ms(worker->station, step);
+}
+
 static void die(struct worker *worker) {
     struct station *station = worker->station;
     worker->state = WORKER_DYING;
     station->deaths++;
-    int64_t delay_ms = 0;
-    if (worker->deaths_in_row > 0) {
-        delay_ms = station_backoff_ms(station, worker->deaths_in_row - 1);
-    }
+    worker->proof_at = NEVER;
+    if (worker->kind->has_process && worker_has_read(worker)) worker_prove(worker);
+    int64_t delay_ms = choose_pause_ms(worker);
     worker->deaths_in_row++;
     worker->restart_at.ns = worker_now(worker).ns + delay_ms * MS_NS;
     if (!worker->waits_for_station) {

@@ -18,6 +18,10 @@ static struct mono_time idle_end(const struct worker *worker) {
     return (struct mono_time){worker->idle_since.ns + idle_ms * MS_NS};
 }
 
+static bool is_up(const struct worker *worker) {
+    return worker->state == WORKER_IDLE || worker->state == WORKER_BUSY;
+}
+
 static struct mono_time next_time(const struct worker *worker) {
     struct mono_time next = NEVER;
     earlier(&next, worker->session_retry_at);
@@ -26,6 +30,7 @@ static struct mono_time next_time(const struct worker *worker) {
     /* Without a session it waits for that, however long it has lived: worker_consider_ready. */
     bool settles = worker->state == WORKER_STARTING && worker->session_step == SESSION_THERE;
     if (settles) earlier(&next, worker->settle_at);
+    if (is_up(worker)) earlier(&next, worker->proof_at);
     if (worker->state == WORKER_BACKING_OFF) earlier(&next, worker->restart_at);
     if (!worker->has_idled_out) earlier(&next, idle_end(worker));
     for (uint32_t i = 0; i < worker->tasks_count; i++) {
@@ -84,6 +89,18 @@ static void tasks_due(struct worker *worker, struct mono_time now) {
     }
 }
 
+/* It has outlived the failed starts; if it lets its input lie, it may be trying still. */
+static void look_for_proof(struct worker *worker, struct mono_time now) {
+    if (worker->process == NULL) return;
+    const struct worker_processes *processes = station_runtime(worker->station)->processes;
+    bool is_waited_for = processes->unread_bytes(worker->process) >= worker->written_bytes;
+    if (worker->written_bytes == 0 || !is_waited_for) {
+        worker_prove(worker);
+    } else {
+        worker->proof_at.ns = now.ns + WORKER_SETTLE_MS * MS_NS;
+    }
+}
+
 static void fire(void *context) {
     struct worker *worker = context;
     struct mono_time now = worker_now(worker);
@@ -96,6 +113,7 @@ static void fire(void *context) {
     }
     if (is_due(&worker->lease_retry_at, now)) station_dispatch(worker->station);
     if (worker->state == WORKER_STARTING) worker_consider_ready(worker);
+    if (is_up(worker) && is_due(&worker->proof_at, now)) look_for_proof(worker, now);
     if (worker->state == WORKER_BACKING_OFF && is_due(&worker->restart_at, now)) {
         worker_handle(worker, WORKER_ON_START);
     }
@@ -104,6 +122,13 @@ static void fire(void *context) {
         station_want_work(worker->station);
     }
     worker_arm(worker);
+}
+
+void worker_prove(struct worker *worker) {
+    if (worker->is_proven) return;
+    worker->is_proven = true;
+    worker->proof_at = NEVER;
+    station_start_worked(worker->station);
 }
 
 void worker_consider_ready(struct worker *worker) {
@@ -154,6 +179,7 @@ struct worker *worker_open(struct station *station, uint32_t number) {
                               .restart_at = NEVER,
                               .session_retry_at = NEVER,
                               .lease_retry_at = NEVER,
+                              .proof_at = NEVER,
                               .armed_for = NEVER};
     snprintf(worker->name, sizeof worker->name, "%s/%u", station->definition->name,
              (unsigned)number);

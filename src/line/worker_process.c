@@ -9,8 +9,6 @@
 
 #define ENV_BYTES_MAX (1024u * 1024)
 #define EXIT_CANNOT_EXECUTE 127
-/* A program that dies later than this after its start was not kept from starting. */
-#define START_MS_MAX 60000
 
 int worker_start_process(struct worker *worker, const struct task *task,
                          const struct process_events *events) {
@@ -83,11 +81,19 @@ bool worker_cannot_execute(const struct worker *worker, int exit_code) {
            slice_starts_with(worker_log_tail(worker), SLICE("takt: cannot "));
 }
 
-/* SIGKILL is never a program's own doing: an operator, or the kernel short of memory. */
+bool worker_has_read(const struct worker *worker) {
+    /* `exec` is given its input with its start. */
+    return !worker->kind->has_process || worker->unread_bytes < worker->written_bytes;
+}
+
+/* SIGKILL is never a program's own doing: an operator, or the kernel short of memory; unless it is
+ * takt's, for what the program did. */
 bool worker_is_early_death(const struct worker *worker, int signal) {
-    bool has_read = worker->unread_bytes < worker->written_bytes;
-    bool is_young = worker_now(worker).ns - worker->started_at.ns < START_MS_MAX * MS_NS;
-    bool is_killed = signal == SIGKILL && worker->doom != DOOM_INPUT;
+    int64_t life_ns = worker_now(worker).ns - worker->started_at.ns;
+    bool was_starting = life_ns < WORKER_START_MS_MAX * MS_NS || worker->written_bytes > 0;
+    bool is_own_doing = worker->doom == DOOM_INPUT || worker->doom == DOOM_OUTPUT;
+    bool is_killed = signal == SIGKILL && !is_own_doing;
     bool is_told_to_go = worker->state == WORKER_DRAINING || worker->doom == DOOM_STOP;
-    return !worker->has_spoken && !has_read && is_young && !is_killed && !is_told_to_go;
+    return !worker->is_proven && !worker_has_read(worker) && was_starting && !is_killed &&
+           !is_told_to_go;
 }

@@ -71,6 +71,11 @@ static bool has_shrunk(const struct worker *worker) {
            view.queue.visible_count < worker->leasing_visible;
 }
 
+/* `exec` tries with a message, and got none; a process tries by living. */
+static void probe_left(struct worker *worker) {
+    if (!worker->kind->has_process) station_prober_left(worker->station, worker);
+}
+
 static void leased(void *context, const struct broker_answer *answer) {
     struct worker *worker = context;
     struct station *station = worker->station;
@@ -79,7 +84,7 @@ static void leased(void *context, const struct broker_answer *answer) {
     if (answer->result == BROKER_OK || answer->result == BROKER_NOTHING) {
         uint32_t count = answer->result == BROKER_OK ? answer->lease.count : 0;
         if (count > 0) take_leases(worker, answer);
-        if (count == 0) station_prober_left(station, worker);
+        if (count == 0) probe_left(worker);
         ask_again = count > 0 || has_shrunk(worker);
     } else if (answer->result == BROKER_UNAVAILABLE) {
         runtime_fail(runtime);
@@ -89,7 +94,7 @@ static void leased(void *context, const struct broker_answer *answer) {
                        "nothing leased for worker `%s`: %s %s; asked again", worker->name,
                        broker_result_words(answer->result), answer->detail);
         }
-        station_prober_left(station, worker);
+        probe_left(worker);
         worker->lease_retry_at = later(worker);
     }
     worker->is_leasing = false;
