@@ -213,12 +213,14 @@ bool runtime_get_station(const struct runtime *runtime, struct broker_ref line, 
                                          .deaths = station->deaths,
                                          .handler_ms_mean = -1};
     if (station->handler_us_mean >= 0) out->handler_ms_mean = station->handler_us_mean / 1000;
-    note_pause(station, out);
-    if (station->scale == 0) out->condition = STATION_STOPPED;
-    if (station->is_jammed) {
+    if (station->scale == 0) {
+        out->condition = STATION_STOPPED; /* whatever else holds it up, a hand has to start it */
+    } else if (station->is_jammed) {
         out->condition = STATION_JAMMED;
         memcpy(out->reason, station->reason, sizeof out->reason);
         out->retry_at = station->retry_at_wall;
+    } else {
+        note_pause(station, out);
     }
     count_workers(station, out);
     return true;
