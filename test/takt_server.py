@@ -193,7 +193,7 @@ def marked_processes(data):
     """Process ids of all that carry the mark of this data folder, wherever they stand now."""
     with contextlib.suppress(OSError):
         with open(os.path.join(data, "mark"), encoding="utf-8") as file:
-            mark = f"TAKT_INSTANCE={file.read().strip()}".encode()
+            mark = f"TAKT_INSTANCE={file.readline().strip()}".encode()
         found = []
         for name in os.listdir("/proc"):
             if not name.isdigit():

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -169,6 +170,32 @@ def test_workers_of_a_killed_takt_are_gone_before_their_messages_come_back(tmp_p
         takt.start()
         assert not earlier & set(marked_processes(takt.data))
         takt.stop()
+
+
+def test_a_copy_of_a_folder_leaves_the_originals_workers_alone(tmp_path):
+    """It has a mark of its own; a folder that is renamed keeps its."""
+    line = tmp_path / "slow.yaml"
+    line.write_text(SLOW, encoding="utf-8")
+
+    def mark(data):
+        with open(os.path.join(data, "mark"), encoding="utf-8") as file:
+            return file.readline()
+
+    original = Takt(tmp_path / "original", line)
+    copy = Takt(tmp_path / "copy", line)
+    with original:
+        original.order("/orders", "{}")
+        workers = wait_until(original.workers, 10, "a worker that works")
+        shutil.copytree(original.data, copy.data)
+        with copy:
+            assert original.workers() == workers
+            assert mark(copy.data) != mark(original.data)
+            assert wait_until(copy.workers, 10, "the copy's own worker") != workers
+    drawn = mark(original.data)
+    os.rename(original.data, original.data + "-renamed")
+    original.data += "-renamed"
+    with original:
+        assert mark(original.data) == drawn
 
 
 def test_damage_is_refused_until_it_is_accepted(tmp_path):

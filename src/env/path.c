@@ -19,3 +19,10 @@ int path_check_program(const char *path) {
     if (!S_ISREG(status.st_mode)) return -EACCES;
     return access(path, X_OK) == 0 ? 0 : -EACCES;
 }
+
+int path_identify(const char *path, struct path_identity *out) {
+    struct stat status;
+    if (stat(path, &status) != 0) return -errno;
+    *out = (struct path_identity){.device = status.st_dev, .inode = status.st_ino};
+    return 0;
+}

@@ -6,6 +6,7 @@
 #include "base/check.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define PATH_BYTES_MAX 4096u
 
@@ -16,5 +17,13 @@ TAKT_MUST_USE int path_absolute(const char *path, char out[PATH_BYTES_MAX]);
 /* 0: a file that this process may execute; -ENOENT: nothing is there; -EACCES: it is a directory or
  * may not be executed. */
 TAKT_MUST_USE int path_check_program(const char *path);
+
+/* What tells a folder from a copy of it, and stays with it when it is renamed. */
+struct path_identity {
+    uint64_t device;
+    uint64_t inode;
+};
+/* 0, or what the system says. */
+TAKT_MUST_USE int path_identify(const char *path, struct path_identity *out);
 
 #endif
