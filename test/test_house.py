@@ -33,15 +33,34 @@ def test_second_takt_on_one_folder_is_refused(tmp_path):
                      "--listen-admin", "127.0.0.1:0")
         assert second.returncode == 1
         assert "another takt is running on this data folder" in second.stderr
+        assert second.stderr.count("error:") == 1 and "unavailable" not in second.stderr
         assert takt.sqs("ListQueues")[0] == 200
 
 
-def test_port_in_use_is_said_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_port_in_use_is_said_and_leaves_nothing(tmp_path, host):
     with serve(tmp_path) as takt:
         second = run("serve", "--data", str(tmp_path / "other"), "--listen-sqs",
-                     f"127.0.0.1:{takt.ports['sqs']}", "--listen-admin", "127.0.0.1:0")
+                     f"{host}:{takt.ports['sqs']}", "--listen-admin", "127.0.0.1:0")
         assert second.returncode == 1, second.stderr
         assert "Address already in use" in second.stderr
+        assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.1", "127.0.0.1:x"])
+def test_address_that_is_none_is_said_in_words(tmp_path, address):
+    done = run("serve", "--data", str(tmp_path / "data"), "--listen-sqs", address)
+    assert done.returncode == 2, done.stderr
+    assert f"cannot listen on {address}: it is not ADDRESS:PORT" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_signals_that_mean_nothing_do_nothing(tmp_path):
+    with serve(tmp_path) as takt:
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            takt.process.send_signal(number)
+        assert takt.sqs("ListQueues")[0] == 200
+        takt.stop()
 
 
 def test_address_others_could_reach_is_refused():

@@ -2,8 +2,8 @@
 /* The house: how a running takt is put together, from the ground up.
  *
  *   read the files          all mistakes at once, exit 65
+ *   listen                  a port in use leaves no folder behind; who connects now waits
  *   open the journal        takes the folder's lock: from here on no other takt is there
- *   listen                  clients that connect from now on wait instead of being refused
  *   end earlier lives       workers of a takt that was killed, and their children
  *   open the shard          replays the journal; leases of earlier lives come back
  *   open the doors          SQS, then the lines, the gateway and the board: who waits is heard
@@ -154,7 +154,12 @@ static int open_folder(struct house *house) {
 
 /* The journal has said where and what. */
 static int refuse_journal(struct house *house, int rc, const char *what) {
-    if (rc == -EWOULDBLOCK) what = "another takt is running on this data folder";
+    if (rc == -EWOULDBLOCK) {
+        log_printf(&house->log, LOG_ERROR, "another takt is running on this data folder, %s",
+                   house->data);
+        house->exit_code = CLI_FAILED;
+        return rc;
+    }
     rc = fail(house, rc, what);
     if (rc == -EBADMSG) {
         log_printf(
@@ -176,8 +181,10 @@ static int listen_at(struct house *house, const char *address, const struct http
                                                        .handler = handler},
                          out);
     if (rc == 0) return 0;
-    log_printf(&house->log, LOG_ERROR, "cannot listen on %s: %s", address, strerror(-rc));
-    house->exit_code = CLI_FAILED;
+    bool is_none = rc == -EINVAL;
+    log_printf(&house->log, LOG_ERROR, "cannot listen on %s: %s", address,
+               is_none ? "it is not ADDRESS:PORT, with a port up to 65535" : strerror(-rc));
+    house->exit_code = is_none ? CLI_USAGE : CLI_FAILED;
     return rc;
 }
 
@@ -207,14 +214,10 @@ static int open_shard(struct house *house) {
                                            house->options->no_sync || house->options->ephemeral},
         &journal);
     if (rc < 0) return refuse_journal(house, rc, "cannot open the journal");
-    rc = listen_at_all(house);
-    if (rc == 0) {
-        rc = runtime_end_earlier_lives(house->env, &house->log, house->data, house->mark);
-        if (rc < 0) (void)fail(house, rc, "cannot end the workers of an earlier takt");
-    }
+    rc = runtime_end_earlier_lives(house->env, &house->log, house->data, house->mark);
     if (rc < 0) {
         journal_close(journal);
-        return rc;
+        return fail(house, rc, "cannot end the workers of an earlier takt");
     }
     rc = shard_open(&(struct shard_options){.env = house->env,
                                             .log = &house->log,
@@ -308,6 +311,7 @@ static int build(struct house *house) {
     rc = process_adopt(house->env);
     if (rc < 0) return fail(house, rc, "cannot adopt what workers may leave");
     rc = read_files(house);
+    if (rc == 0) rc = listen_at_all(house);
     if (rc == 0) rc = open_folder(house);
     if (rc == 0) rc = open_shard(house);
     if (rc == 0) rc = open_doors(house);

@@ -120,7 +120,7 @@ bool env_get_turns(struct env *env, struct env_turns *out);
 /* The libuv loop (uv_loop_t *), for http/ and env/process.c. */
 void *env_loop_real(struct env *env);
 /* Call `fn` on the loop for each SIGTERM, SIGINT or SIGHUP; a second call replaces the first. It
- * does not keep the loop running. (SIGPIPE and SIGXFSZ are ignored from env_open_real on.) */
+ * does not keep the loop running. (SIGPIPE, SIGXFSZ, SIGUSR1 and SIGUSR2 are ignored from env_open_real on.) */
 typedef void env_signal_fn(void *context, int signal);
 TAKT_MUST_USE int env_on_signal_real(struct env *env, env_signal_fn *fn, void *context);
 

@@ -64,6 +64,8 @@ int env_open_real(struct env **out) {
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     /* A file at its limit (`ulimit -f`) likewise: the journal then fails in words. */
     CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    /* They mean nothing to takt, and by default they would end it. */
+    CHECK(signal(SIGUSR1, SIG_IGN) != SIG_ERR && signal(SIGUSR2, SIG_IGN) != SIG_ERR);
     *out = &real->env;
     return 0;
 

@@ -146,7 +146,7 @@ static void on_connection(uv_stream_t *listener, int status) {
     accept_waiting(server);
 }
 
-/* "127.0.0.1:80" or "[::1]:80". */
+/* "127.0.0.1:80", "localhost:80" or "[::1]:80". */
 static int read_address(const char *text, struct sockaddr_storage *out) {
     struct slice rest = slice_from_string(text);
     const char *colon = rest.count == 0 ? NULL : strrchr(text, ':');
@@ -163,6 +163,7 @@ static int read_address(const char *text, struct sockaddr_storage *out) {
     if (host_count == 0 || host_count >= sizeof host) return -EINVAL;
     memcpy(host, text, host_count);
     host[host_count] = '\0';
+    if (strcmp(host, "localhost") == 0) memcpy(host, "127.0.0.1", sizeof "127.0.0.1");
     int rc = brackets ? uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)(void *)out)
                       : uv_ip4_addr(host, (int)port, (struct sockaddr_in *)(void *)out);
     return rc < 0 ? -EINVAL : 0;

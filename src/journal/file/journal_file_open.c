@@ -211,7 +211,7 @@ static int open_log(struct file_journal *journal) {
     const struct env_ops *ops = journal->env->ops;
     int rc = ops->open(journal->env, journal->directory, FILE_NAME_LOCK, true, &journal->lock);
     if (rc == 0) rc = ops->lock(journal->env, journal->lock);
-    if (rc == -EWOULDBLOCK) return no_start_yet("another process has the folder", rc, journal);
+    if (rc == -EWOULDBLOCK) return rc; /* who opens it knows what to call the other one */
     if (rc < 0) return no_start_yet("cannot lock the folder", rc, journal);
     rc = ops->unlink(journal->env, journal->directory, FILE_NAME_PREPARED);
     if (rc == 0 || rc == -ENOENT) {
