@@ -28,6 +28,12 @@ static void choose_settings(struct sim *sim, struct line_station *station) {
     station->missing = (enum missing_policy)sim_below(sim, 3);
 }
 
+/* Often few, so that loops are cut. */
+static void choose_hops(struct sim *sim, struct sim_line *line) {
+    uint32_t below = sim_below(sim, 3) == 0 ? BROKER_HOPS_MAX : 8;
+    line->hops_max = (uint8_t)(1 + sim_below(sim, below));
+}
+
 static void choose_routes(struct sim *sim, struct sim_line *line) {
     uint32_t count = line->stations_count;
     for (uint32_t i = 0; i < count; i++) {
@@ -72,6 +78,7 @@ static void conclude(struct sim_line *line) {
         struct line_station *station = &line->stations[i];
         if (station->join_opener >= 0) joins |= 1ull << i;
         station->in_cycle = (station->reach >> i & 1) != 0;
+        station->hops_max = line->hops_max;
         station->is_result = i + 1 == count;
         station->gates = 0;
         for (uint32_t k = i + 1; k < count; k++) {
@@ -94,6 +101,7 @@ void lines_choose(struct sim *sim) {
     }
     choose_routes(sim, line);
     choose_joins(sim, line);
+    choose_hops(sim, line);
     conclude(line);
 }
 
@@ -115,6 +123,7 @@ void lines_change(struct sim *sim) {
     for (uint32_t i = 0; i < sim->line.stations_count; i++) {
         choose_settings(sim, &sim->line.stations[i]);
     }
+    choose_hops(sim, &sim->line);
     conclude(&sim->line);
     lines_put(sim);
 }

@@ -154,6 +154,7 @@ struct model_station {
     uint64_t gates;
     bool is_result;
     bool in_cycle;
+    uint32_t hops_max;
 };
 
 struct model_line {

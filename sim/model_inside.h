@@ -27,8 +27,6 @@ uint32_t model_find_split(const struct model *model, uint64_t number);
 /* A new one; what it is like is filled in by the caller. */
 struct model_item *model_add_item(struct model *model);
 void model_end_item(struct model *model, uint32_t index);
-/* It is gone for good: its job and its split are short of it. */
-void model_lose_item(struct model *model, uint32_t index);
 
 /* model_handoff.c */
 void model_note_complete(struct model *model, const struct model_note *note);

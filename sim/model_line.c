@@ -69,13 +69,6 @@ void model_end_item(struct model *model, uint32_t index) {
     model_change_item(model, index)->state = ITEM_GONE;
 }
 
-void model_lose_item(struct model *model, uint32_t index) {
-    const struct model_item *item = &model->items[index];
-    model_change_job(model, item->job)->is_lost = true;
-    if (item->counts != MODEL_NONE) model_change_split(model, item->counts)->is_lost = true;
-    model_end_item(model, index);
-}
-
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
 static uint32_t find_slot(const struct model *model, uint32_t slot, uint32_t end) {
@@ -149,6 +142,7 @@ static void note_put(struct model *model, const struct model_note *note) {
             .gates = from->gates,
             .is_result = from->is_result,
             .in_cycle = from->in_cycle,
+            .hops_max = from->hops_max == 0 ? BROKER_HOPS_MAX : from->hops_max,
         };
     }
 }

@@ -94,6 +94,7 @@ struct sim_line {
     uint64_t routes[MODEL_STATIONS_MAX]; /* where each may hand on to */
     uint32_t stations_count;
     uint32_t versions;
+    uint8_t hops_max;
 };
 
 struct sim_runtime {

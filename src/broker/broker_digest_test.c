@@ -368,7 +368,7 @@ static void flip_tally(const struct broker *broker, struct tally *tally) {
 /* Settings come first in a station's state. */
 static const struct range station_derived[] = {
     {0, offsetof(struct line_station, retention_ms)}, /* texts: by themselves */
-    {offsetof(struct line_station, in_cycle) + sizeof(bool), sizeof(struct line_station)},
+    FROM(line_station, hops_max),
     {offsetof(struct line_station_state, dead_queue) + 4, sizeof(struct line_station_state)},
 };
 static const struct range station_flags[] = {FIELD(line_station, is_result),

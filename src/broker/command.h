@@ -140,6 +140,9 @@ struct line_station {
     uint64_t gates; /* stations whose WIP limit stops this one from starting */
     bool is_result; /* its output is the job's result */
     bool in_cycle;  /* it can be reached from itself */
+    /* Hand-offs of one message, then it goes to no station that can be reached from itself: 1 to
+     * BROKER_HOPS_MAX, which 0 stands for. */
+    uint8_t hops_max;
 };
 
 struct command_line_put {

@@ -76,12 +76,17 @@ static void open_split(struct deciding *deciding, const struct station *station,
 }
 
 /* Why the outputs cannot go on, or NULL. */
-static const char *obstacle(const struct broker *broker, const struct piece *piece,
-                            const struct outputs *outputs, bool opens_split) {
-    if (outputs->comes_round && piece->hops >= BROKER_HOPS_MAX) {
-        return "It has been handed on 100 times and would go round once more.";
+static const char *obstacle(struct deciding *deciding, const struct station *station,
+                            const struct piece *piece, bool comes_round, bool opens_split) {
+    uint32_t hops_max = station->settings->hops_max;
+    if (comes_round && piece->hops >= hops_max) {
+        const char *text = arena_printf(&deciding->decision->arena,
+                                        "It has been handed on %u time%s and would go round once "
+                                        "more.",
+                                        hops_max, hops_max == 1 ? "" : "s");
+        return text != NULL ? text : "It would go round once more than the line's hops.";
     }
-    if (opens_split && path_depth(broker, piece->path_split) >= BROKER_SPLIT_DEPTH_MAX) {
+    if (opens_split && path_depth(deciding->broker, piece->path_split) >= BROKER_SPLIT_DEPTH_MAX) {
         return "Its split would be the 17th inside another.";
     }
     return NULL;
@@ -128,7 +133,7 @@ static void hand_off(struct deciding *deciding, uint32_t slot, const struct stat
     bool opens_split = join != BROKER_NONE || outputs->to_stations > 1 ||
                        (outputs->has_each && outputs->to_stations > 0) ||
                        (complete_is_roll(command) && outputs->to_stations > 0);
-    const char *reason = obstacle(broker, piece, outputs, opens_split);
+    const char *reason = obstacle(deciding, station, piece, outputs->comes_round, opens_split);
     if (reason != NULL) {
         decide_attempt(deciding, &(struct attempt){.message = slot,
                                                    .error = slice_from_string(reason),

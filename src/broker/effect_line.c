@@ -17,6 +17,22 @@ struct queue_settings station_queue_settings(const struct line_station *station,
     return settings;
 }
 
+_Static_assert(BROKER_HOPS_MAX <= UINT8_MAX >> 1, "hops_max shares a byte with in_cycle");
+
+/* in_cycle, and above it hops_max: nothing for BROKER_HOPS_MAX, as in records from before it was
+ * kept. */
+static uint8_t hops_byte(const struct line_station *station) {
+    CHECK(station->hops_max <= BROKER_HOPS_MAX);
+    uint32_t hops_max = station->hops_max == BROKER_HOPS_MAX ? 0 : station->hops_max;
+    return (uint8_t)(hops_max << 1 | station->in_cycle);
+}
+
+static void hops_from_byte(struct line_station *station, uint8_t byte) {
+    station->in_cycle = (byte & 1) != 0;
+    station->hops_max = byte >> 1;
+    if (station->hops_max == 0) station->hops_max = BROKER_HOPS_MAX;
+}
+
 void line_station_encode(struct buffer *out, const struct line_station *station) {
     encode_slice(out, station->name);
     encode_slice(out, station->queue);
@@ -33,7 +49,7 @@ void line_station_encode(struct buffer *out, const struct line_station *station)
     encode_u64(out, station->reach);
     encode_u64(out, station->gates);
     encode_u8(out, station->is_result);
-    encode_u8(out, station->in_cycle);
+    encode_u8(out, hops_byte(station));
 }
 
 static struct line_station line_station_decode(struct decoder *in) {
@@ -52,7 +68,7 @@ static struct line_station line_station_decode(struct decoder *in) {
     station.reach = decode_u64(in);
     station.gates = decode_u64(in);
     station.is_result = decode_u8(in) != 0;
-    station.in_cycle = decode_u8(in) != 0;
+    hops_from_byte(&station, decode_u8(in));
     return station;
 }
 

@@ -258,6 +258,38 @@ TEST(endless_cycle_ends_in_the_dead_letters) {
     floor_close(&floor);
 }
 
+/* The line's own, lower limit holds, and still after its record was read again. */
+TEST(hops_of_the_line_cut_a_loop) {
+    struct floor floor;
+    floor_open(&floor);
+    uint32_t round = floor_station(&floor, "round");
+    floor_route(&floor, round, round);
+    floor.stations[round].hops_max = 3;
+    floor_put(&floor);
+    struct broker *replayed = harness_replay(&floor.harness);
+    struct line_view view;
+    EXPECT(broker_find_line(replayed, SLICE("bakery"), &view));
+    EXPECT_INT(view.stations[round].hops_max, 3);
+    broker_close(replayed);
+    struct broker_ref job = floor_start(&floor, round);
+    for (uint32_t i = 0; i < 3; i++) {
+        floor_pass(&floor, round, round);
+        EXPECT_INT(floor_job(&floor, job).state, JOB_RUNNING);
+    }
+    floor_pass(&floor, round, round);
+    EXPECT_INT(floor_job(&floor, job).state, JOB_FAILED);
+    EXPECT_INT(floor_dead(&floor, round), 1);
+    floor.stations[round].hops_max = 1; /* a changed file: another record */
+    floor_route(&floor, round, round);
+    floor_put(&floor);
+    job = floor_start(&floor, round);
+    floor_pass(&floor, round, round);
+    EXPECT_INT(floor_job(&floor, job).state, JOB_RUNNING);
+    floor_pass(&floor, round, round);
+    EXPECT_INT(floor_job(&floor, job).state, JOB_FAILED);
+    floor_close(&floor);
+}
+
 static const struct broker_answer *start_as(struct floor *floor, struct slice key,
                                             struct slice once, uint64_t request_hash) {
     struct command command = {.kind = COMMAND_JOB_START,

@@ -32,7 +32,7 @@ void line_digest(const struct broker *broker, uint32_t slot, struct digest *dige
                       (uint64_t)station->within_ms, (uint64_t)station->backoff_ms_min,
                       (uint64_t)station->backoff_ms_max, station->attempts_max, station->wip_limit,
                       (uint64_t)station->join_opener, (uint64_t)station->missing, station->reach,
-                      station->gates, station->is_result, station->in_cycle,
+                      station->gates, station->is_result, station->in_cycle, station->hops_max,
                       line->stations[i].queue, line->stations[i].dead_queue);
     }
 }

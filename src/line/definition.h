@@ -187,7 +187,7 @@ struct definition {
     uint32_t queues_count;
     int32_t result;       /* the station whose output is the job's result, or NONE */
     int64_t keep_jobs_ms; /* 7 days */
-    uint32_t hops_max;    /* hand-offs of one message before a loop is cut; 100 */
+    uint32_t hops_max;    /* hand-offs of one message before a loop is cut; 100, at most */
 };
 
 struct definition_error {

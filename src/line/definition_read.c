@@ -2,13 +2,13 @@
 /* From files to definitions: each file to trees, each tree to a definition, and last what all of
  * them must agree on: names of lines and queues, and paths.
  */
+#include "broker/command.h"
 #include "line/definition_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define KEEP_MIN_MS 60000
-#define HOPS_MAX 10000u
 
 /* ---- One document ---- */
 
@@ -77,7 +77,7 @@ static void read_line(struct definition_reader *reader, const struct tree_node *
     if (keep != NULL) {
         keys_read(reader, keep, "`keep`", keep_keys, ARRAY_COUNT(keep_keys), definition);
     }
-    if (hops != NULL) (void)value_count(reader, hops, 1, HOPS_MAX, &definition->hops_max);
+    if (hops != NULL) (void)value_count(reader, hops, 1, BROKER_HOPS_MAX, &definition->hops_max);
 }
 
 static void read_keys(struct definition_reader *reader, const struct tree_node *root) {
@@ -105,7 +105,7 @@ static int read_document(struct definition_reader *reader, const struct tree_doc
                                       .folder = reader->folder,
                                       .result = DEFINITION_NONE,
                                       .keep_jobs_ms = 7 * DAY_MS,
-                                      .hops_max = 100};
+                                      .hops_max = BROKER_HOPS_MAX};
     reader->definition = definition;
     reader->stations = NULL;
     if (root->kind != TREE_MAP) {

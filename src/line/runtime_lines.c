@@ -34,6 +34,7 @@ static struct line_station station_of(const struct definition *definition, uint3
         .gates = from->gates,
         .is_result = definition->result == (int32_t)index,
         .in_cycle = (from->reachable & DEFINITION_BIT(index)) != 0,
+        .hops_max = (uint8_t)definition->hops_max,
     };
 }
 
