@@ -108,13 +108,8 @@ static bool is_past_retention(const struct model *model, const struct model_item
 }
 
 /* It is not there any more: was it to be swept? */
-static void note_gone(struct model *model, const struct model_note *note, uint32_t index) {
+static void note_gone(struct model *model, uint32_t index) {
     const struct model_item *item = &model->items[index];
-    if (item->state == ITEM_DEAD && !model_is_over(model, item->job)) {
-        MODEL_EXPECT(is_past_retention(model, item, note->now_ms));
-        model_lose_item(model, index); /* its job is short of it from now on */
-        return;
-    }
     bool is_spent = item->state == ITEM_PART && model->splits[item->counts].is_closed &&
                     model->weights.kits[item->counts] == 0;
     MODEL_EXPECT(item->state != ITEM_LEASED && (is_spent || model_is_over(model, item->job)));
@@ -128,7 +123,7 @@ static void note_item(struct model *model, const struct model_note *note, uint32
     bool is_renumbered = is_there && seen.number >= note->next_number && seen.is_dead &&
                          item->state == ITEM_VISIBLE && item->station == seen.station;
     if (!is_there || (seen.number != item->number && !is_renumbered)) {
-        note_gone(model, note, index);
+        note_gone(model, index);
         return;
     }
     item = model_change_item(model, index);

@@ -119,8 +119,7 @@ void store_update_grave(struct broker *broker, struct store *store) {
 void store_bury(struct broker *broker, uint32_t slot) {
     struct store *store = store_at(broker, slot);
     CHECK(!store->is_shell && store->queue != BROKER_NONE);
-    store->queue = BROKER_NONE;
-    store->queue_number = 0;
+    store->queue = BROKER_NONE; /* its number stays: the sweep says whose messages were purged */
     broker->graved_count += store_count(store);
     store_update_grave(broker, store);
 }
@@ -147,7 +146,8 @@ int64_t queue_deadline_ms(const struct broker *broker, uint32_t slot) {
     if (store->timed.count > 0) {
         when_ms = message_deadline_ms(broker, message_at(broker, heap_value(&store->timed, 0)));
     }
-    if (store->visible.count > 0) {
+    /* A station's dead letters stay until somebody takes them. */
+    if (store->visible.count > 0 && queue->kind != QUEUE_STATION_DEAD) {
         const struct message *oldest = message_at(broker, shelf_first(&store->visible));
         int64_t end_ms = (int64_t)oldest->sent_ms + queue->retention_ms;
         if (end_ms < broker_hold_until_ms(broker)) end_ms = broker_hold_until_ms(broker);

@@ -140,8 +140,8 @@ struct queue {
 struct store {
     struct thing thing;
     uint32_t queue; /* slot; BROKER_NONE: it is a grave */
-    uint64_t queue_number;
-    bool is_station; /* of a station's queue or dead queue: its messages have pieces */
+    uint64_t queue_number; /* of a grave: which it was; 0 in records from before that was kept */
+    bool is_station;       /* of a station's queue or dead queue: its messages have pieces */
     /* derived */
     uint32_t slot;
     bool is_shell;

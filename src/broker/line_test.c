@@ -626,8 +626,13 @@ TEST(retention_at_a_station_leads_to_the_dead_letters) {
     EXPECT_INT(floor_job(floor, held).state, JOB_RUNNING);
     floor_complete(floor, bakery.counter, &lease, NULL, 0, false);
     EXPECT_INT(floor_job(floor, held).state, JOB_DONE);
-    floor_wait(floor, 14 * 86400000ll); /* that of the dead letters begins when they die */
-    EXPECT_INT(floor_dead(floor, bakery.counter), 0);
+    floor_wait(floor, 400 * 86400000ll); /* there they stay until somebody takes them */
+    EXPECT_INT(floor_dead(floor, bakery.counter), 1);
+    EXPECT_INT(floor_job(floor, waiting).state, JOB_FAILED);
+    EXPECT_INT(floor_redrive(floor, bakery.counter), 1);
+    EXPECT_INT(floor_job(floor, waiting).state, JOB_RUNNING);
+    floor_pass(floor, bakery.counter, BROKER_TARGET_END);
+    EXPECT_INT(floor_job(floor, waiting).state, JOB_DONE);
     floor_expect_empty(floor);
     floor_close(floor);
 }
@@ -647,6 +652,8 @@ TEST(purged_station_fails_its_jobs) {
     floor_attempt(floor, COMMAND_RETURN, bakery.kitchen, &lease, "");
     bake_and_charge(&bakery, 1);
     EXPECT_INT(floor_job(floor, job).state, JOB_FAILED);
+    struct slice error = harness_body(&floor->harness, floor_job(floor, job).error);
+    EXPECT(slice_equal(error, SLICE("The queue of the station kitchen was purged.")));
     floor_expect_empty(floor);
     floor_close(floor);
 }

@@ -4,9 +4,10 @@
 
 #include <stdio.h>
 
-/* It is gone for good: its job cannot be done any more, and the kit it belongs to not complete. */
+/* It is gone for good: its job cannot be done any more, and the kit it belongs to not complete.
+ * error: why, one of the record's bodies, or BODY_NONE; a job that has ended keeps its own. */
 static void lose(struct deciding *deciding, uint32_t slot, const struct queue *queue,
-                 enum end_cause cause) {
+                 enum end_cause cause, uint32_t error) {
     const struct piece *piece = message_piece(deciding->broker, message_at(deciding->broker, slot));
     if (piece->counting_split != BROKER_NONE) {
         effect_split_set(deciding, piece->counting_split,
@@ -14,6 +15,7 @@ static void lose(struct deciding *deciding, uint32_t slot, const struct queue *q
     }
     struct effect_job_set set = EFFECT_JOB_SET_NOTHING;
     set.is_lost = true;
+    if (job_at(deciding->broker, piece->job)->state == JOB_RUNNING) set.error = error;
     effect_job_set(deciding, piece->job, &set);
     effect_end(deciding, slot, queue, cause);
 }
@@ -36,6 +38,7 @@ static void expire(struct deciding *deciding, uint32_t slot, const struct statio
 /* Half of the bodies that one record may have: an expired message has two. */
 #define EXPIRED_MAX (BROKER_DECISION_BODIES_MAX / 2 - 12)
 
+/* A station's dead letters never expire: they are all that is left of their jobs' work. */
 static bool decide_expired(struct deciding *deciding, const struct queue *queue) {
     const struct broker *broker = deciding->broker;
     struct station station = station_of(broker, queue);
@@ -44,15 +47,12 @@ static bool decide_expired(struct deciding *deciding, const struct queue *queue)
     struct step_list steps;
     if (!steps_open(deciding, &steps, EXPIRED_MAX)) return false;
     uint32_t slot;
-    bool is_on_hold = broker_hold_until_ms(broker) > deciding->now_ms;
-    while (!is_on_hold && shelf_walk_next(&walk, &slot)) {
+    bool is_kept =
+        queue->kind == QUEUE_STATION_DEAD || broker_hold_until_ms(broker) > deciding->now_ms;
+    while (!is_kept && shelf_walk_next(&walk, &slot)) {
         int64_t sent_ms = (int64_t)message_at(broker, slot)->sent_ms;
         if (sent_ms + queue->retention_ms > deciding->now_ms) break;
-        if (queue->kind == QUEUE_STATION) {
-            expire(deciding, slot, &station, &steps);
-        } else {
-            lose(deciding, slot, queue, END_EXPIRED);
-        }
+        expire(deciding, slot, &station, &steps);
         answer->step.count++;
     }
     steps_write(deciding, &steps);
@@ -212,6 +212,21 @@ void decide_jobs_too_many(struct deciding *deciding) {
 
 /* ---- a purged queue's messages ---------------------------------------------------------------- */
 
+/* What the jobs of swept messages are told. Dead letters' jobs know what failed. */
+static uint32_t purge_error(struct deciding *deciding, const struct store *store) {
+    const struct broker *broker = deciding->broker;
+    const struct queue *queue = queue_find_id(broker, (uint32_t)store->queue_number);
+    if (queue == NULL || queue->kind != QUEUE_STATION || store_count(store) == 0) return BODY_NONE;
+    const char *text =
+        arena_printf(&deciding->decision->arena, "The queue of the station %.*s was purged.",
+                     SLICE_ARGS(station_of(broker, queue).settings->name));
+    if (text == NULL) {
+        deciding->decision->record.failed = true;
+        return BODY_NONE;
+    }
+    return error_body(deciding, slice_from_string(text));
+}
+
 static bool sweep(struct deciding *deciding, const struct store *store) {
     struct broker_answer *answer = &deciding->decision->answer;
     struct shelf_walk visible = shelf_walk_open(&store->visible, BROKER_STEP_MAX);
@@ -220,12 +235,13 @@ static bool sweep(struct deciding *deciding, const struct store *store) {
                         &deciding->decision->arena, BROKER_STEP_MAX)) {
         return false;
     }
+    uint32_t error = purge_error(deciding, store);
     uint32_t slot;
     for (; shelf_walk_next(&visible, &slot); answer->step.count++) {
-        lose(deciding, slot, NULL, END_UNCOUNTED);
+        lose(deciding, slot, NULL, END_UNCOUNTED, error);
     }
     while (answer->step.count < BROKER_STEP_MAX && heap_walk_next(&walk, &slot)) {
-        lose(deciding, slot, NULL, END_UNCOUNTED);
+        lose(deciding, slot, NULL, END_UNCOUNTED, error);
         answer->step.count++;
     }
     return true;
@@ -261,7 +277,7 @@ void decide_station_delete(struct deciding *deciding, const struct queue *queue)
         if (is_twice) continue;
         if (gone_count == 0) record_begin(deciding, RECORD_STATION_DELETE);
         gone[gone_count++] = slot;
-        lose(deciding, slot, queue, END_DELETED);
+        lose(deciding, slot, queue, END_DELETED, BODY_NONE);
     }
 }
 
