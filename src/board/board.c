@@ -5,7 +5,10 @@
  *   GET  /livez                               200: the loop turns
  *   GET  /readyz                              200 once the lines are in force, else 503
  *   GET  /api/v1/status                       version, lines with their stations, journal, totals
- *   GET  /api/v1/digest                       of the whole state: equal before a stop and after a start
+ *   GET  /api/v1/digest                       of the whole state; equal before a stop and after a
+ *                                             start if no worker's session ended between (that is a
+ *                                             record, and so a change): stations scaled to 0, or
+ *                                             plain queues alone
  *   GET  /api/v1/stations                     the stations alone
  *   PUT  /api/v1/stations/LINE/STATION/scale  {"workers": 3}, or null: as the file says
  *   GET  /api/v1/queues?prefix=&after=&limit=
