@@ -13,6 +13,11 @@ int path_absolute(const char *path, char out[PATH_BYTES_MAX]) {
     return realpath(path, out) == NULL ? -errno : 0;
 }
 
+bool path_is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 int path_check_program(const char *path) {
     struct stat status;
     if (stat(path, &status) != 0) return errno == EACCES ? -EACCES : -ENOENT;

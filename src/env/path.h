@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ TAKT_MUST_USE int path_absolute(const char *path, char out[PATH_BYTES_MAX]);
 /* 0: a file that this process may execute; -ENOENT: nothing is there; -EACCES: it is a directory or
  * may not be executed. */
 TAKT_MUST_USE int path_check_program(const char *path);
+/* A folder is there. */
+bool path_is_folder(const char *path);
 
 /* What tells a folder from a copy of it, and stays with it when it is renamed. */
 struct path_identity {

@@ -230,6 +230,8 @@ struct definition_options {
     /* Whether `path`, which is absolute, can be executed. NULL: handlers are not looked for (a file
      * that was checked when it came into force, read again). */
     enum definition_program (*program)(void *context, const char *path);
+    /* Whether a folder is at `path`, which is absolute. NULL: not looked for, as above. */
+    bool (*folder)(void *context, const char *path);
     void *context;
 };
 

@@ -151,6 +151,11 @@ void handler_read_cwd(struct definition_reader *reader, const struct tree_node *
     if (path == NULL) return;
     if (path[0] == '\0') READ_ERROR(reader, node->place, "`cwd` is empty");
     station->cwd = absolute(reader, path);
+    const struct definition_options *options = reader->options;
+    if (path[0] != '\0' && options->folder != NULL &&
+        !options->folder(options->context, station->cwd)) {
+        READ_ERROR(reader, node->place, "the folder `%s` does not exist: %s", path, station->cwd);
+    }
 }
 
 static bool env_name_is_good(struct slice name) {

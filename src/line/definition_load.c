@@ -27,6 +27,11 @@ static enum definition_program find_program(void *context, const char *path) {
     return rc == -EACCES ? DEFINITION_PROGRAM_NOT_EXECUTABLE : DEFINITION_PROGRAM_MISSING;
 }
 
+static bool find_folder(void *context, const char *path) {
+    (void)context;
+    return path_is_folder(path);
+}
+
 static int read_bytes(struct loader *loader, struct env_file *file, struct slice *out) {
     const struct env_ops *ops = loader->env->ops;
     uint64_t size = 0;
@@ -87,8 +92,10 @@ int definition_load(struct env *env, const char *const *paths, uint32_t paths_co
         loader.failures[i] = load_file(&loader, paths[i], &loader.sources[i]);
         if (loader.failures[i] < 0) loader.sources[i].bytes = SLICE_EMPTY;
     }
-    struct definition_options options = {
-        .allocator = &env->allocator, .variable = read_variable, .program = find_program};
+    struct definition_options options = {.allocator = &env->allocator,
+                                         .variable = read_variable,
+                                         .program = find_program,
+                                         .folder = find_folder};
     int rc = definition_read(loader.sources, paths_count, &options, files);
     if (rc == -EINVAL) name_failures(&loader, files);
     for (uint32_t i = 0; i < paths_count; i++) {

@@ -43,12 +43,19 @@ static enum definition_program program(void *context, const char *path) {
                                            : DEFINITION_PROGRAM_FOUND;
 }
 
+static bool folder(void *context, const char *path) {
+    (void)context;
+    return path[0] == '/' && strstr(path, "missing") == NULL;
+}
+
 static int read_text(struct machine *machine, const char *path, struct slice bytes,
                      struct definition_files *files) {
     machine->system = allocator_system();
     machine->allocator = (struct allocator){.resize = resize, .context = machine};
-    struct definition_options options = {
-        .allocator = &machine->allocator, .variable = variable, .program = program};
+    struct definition_options options = {.allocator = &machine->allocator,
+                                         .variable = variable,
+                                         .program = program,
+                                         .folder = folder};
     struct definition_source source = {.path = path, .folder = "/line", .bytes = bytes};
     return definition_read(&source, 1, &options, files);
 }

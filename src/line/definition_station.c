@@ -195,7 +195,7 @@ static void check_station(struct definition_reader *reader, struct definition_st
         READ_ERROR(reader, missing->key->place, "`missing` belongs to a `join`, and there is none");
     }
     if (station->handler == DEFINITION_HANDLER_NONE && join == NULL &&
-        key_item(node, "next") == NULL) {
+        key_item(node, "next") == NULL && key_item(node, "with") == NULL) {
         bool has_other = false; /* lambda and its like have had their error */
         static const char *const others[] = {"lambda", "push", "polled", "collect"};
         for (size_t i = 0; i < ARRAY_COUNT(others); i++) {
@@ -204,7 +204,7 @@ static void check_station(struct definition_reader *reader, struct definition_st
         if (!has_other) {
             READ_ERROR(reader, station->place,
                        "station `%s` does nothing: it has no handler (`exec` or `stream`), no "
-                       "`next` and no `join`",
+                       "`next`, no `with` and no `join`",
                        station->name);
         }
     }

@@ -114,7 +114,9 @@ static void give(struct worker *worker, struct task *task) {
     task->given_at = worker_now(worker);
     int rc = worker_start_process(worker, task, &events);
     if (rc < 0) {
-        station_start_failed(worker->station, worker, strerror(-rc), true);
+        char reason[STATION_REASON_BYTES];
+        worker_write_start_failure(worker, rc, reason);
+        station_start_failed(worker->station, worker, reason, true);
         task_return(task);
         return;
     }

@@ -35,6 +35,7 @@
 #define WORKER_RETRY_MS 500       /* a session that could not be opened or ended */
 #define WORKER_NAME_BYTES 48u
 #define WORKER_TAIL_BYTES 4096u /* of stderr, kept for reasons */
+#define STATION_REASON_BYTES 256u
 #define WORKER_REASON_BYTES (WORKER_TAIL_BYTES + 128u)
 #define PASS_ON_CONCURRENCY 16u
 #define TASK_RETRY_MS_MIN 50
@@ -255,6 +256,9 @@ void worker_let_go(struct worker *worker);
 void worker_write_reason(struct worker *worker, int exit_code, int signal);
 /* Something of what it was given has been read, as far as that is known of a dead one. */
 bool worker_has_read(const struct worker *worker);
+/* Why its process was not started; a folder that is not there is named. */
+void worker_write_start_failure(const struct worker *worker, int rc,
+                                char reason[STATION_REASON_BYTES]);
 /* It died before it could do anything: the program is at fault, not a message. */
 bool worker_is_early_death(const struct worker *worker, int signal);
 /* It could not even become the program (takt's own words are on its stderr). */
@@ -295,7 +299,7 @@ struct station {
     struct worker *prober; /* while failing: the one that tries */
     bool is_jammed;
     bool is_given_up; /* a worker asked not to be started again */
-    char reason[256];
+    char reason[STATION_REASON_BYTES];
 
     uint64_t deaths;
     int64_t handler_us_mean; /* -1: none yet */

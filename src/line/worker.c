@@ -97,7 +97,9 @@ static void begin(struct worker *worker) {
         int rc = worker->kind->start(worker);
         if (rc < 0) {
             worker->waits_for_station = true;
-            station_start_failed(station, worker, strerror(-rc), true);
+            char reason[STATION_REASON_BYTES];
+            worker_write_start_failure(worker, rc, reason);
+            station_start_failed(station, worker, reason, true);
             worker_handle(worker, WORKER_ON_FAILED);
             return;
         }

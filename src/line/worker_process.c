@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* worker_process.c -- a worker's process: its start, its signals, how its end is told. */
+#include "env/path.h"
 #include "line/handler_env.h"
 #include "line/runtime_inside.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ENV_BYTES_MAX (1024u * 1024)
 #define EXIT_CANNOT_EXECUTE 127
@@ -47,6 +49,14 @@ int worker_start_process(struct worker *worker, const struct task *task,
 end:
     arena_close(&arena);
     return rc;
+}
+
+void worker_write_start_failure(const struct worker *worker, int rc,
+                                char reason[STATION_REASON_BYTES]) {
+    const char *cwd = worker->station->definition->cwd;
+    bool has_folder = (rc != -ENOENT && rc != -ENOTDIR) || path_is_folder(cwd);
+    (void)snprintf(reason, STATION_REASON_BYTES, "%s%.200s%s%s", has_folder ? "" : "the folder ",
+                   has_folder ? "" : cwd, has_folder ? "" : ": ", strerror(-rc));
 }
 
 void worker_signal(struct worker *worker, int signal) {
