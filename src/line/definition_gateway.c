@@ -218,7 +218,7 @@ static void read_route(struct definition_reader *reader, const struct tree_item 
     *route = (struct definition_route){.place = item->key->place,
                                        .station = DEFINITION_NONE,
                                        .body_bytes_max = DEFINITION_MESSAGE_BYTES_MAX};
-    (void)read_method(reader, item->key, route);
+    if (!read_method(reader, item->key, route)) route->method = NULL;
     if (item->value->kind == TREE_TEXT) {
         read_to(reader, item->value, route);
         return;

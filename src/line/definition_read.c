@@ -151,7 +151,8 @@ static size_t count_queues(const struct definition_files *files) {
     return count;
 }
 
-/* Every queue by name; a station's dead-letter queue stands in the list as a queue of its own. */
+/* Every queue by name; a station's dead-letter queue stands in the list as a queue of its own. Those
+ * whose names could not be read are left out. */
 static const struct definition_queue **list_queues(struct definition_reader *reader,
                                                    const struct definition_files *files,
                                                    size_t *out_count) {
@@ -166,11 +167,14 @@ static const struct definition_queue **list_queues(struct definition_reader *rea
             list[count++] = &definition->queues[j];
         }
         for (uint32_t j = 0; j < definition->stations_count; j++) {
+            const struct definition_queue *queue = &definition->stations[j].queue;
+            if (definition->name == NULL || queue->name == NULL || queue->dead_name == NULL)
+                continue;
             struct definition_queue *dead = reader_take(reader, 1, sizeof *dead);
             if (dead == NULL) return NULL;
             *dead = (struct definition_queue){.place = definition->stations[j].place,
-                                              .name = definition->stations[j].queue.dead_name};
-            list[count++] = &definition->stations[j].queue;
+                                              .name = queue->dead_name};
+            list[count++] = queue;
             list[count++] = dead;
         }
     }
@@ -211,16 +215,27 @@ static void check_dead(struct definition_reader *reader, const struct definition
     }
 }
 
-static void check_queues(struct definition_reader *reader, const struct definition_files *files) {
+static bool has_error(const struct definition_reader *reader, struct definition_place place) {
+    for (uint32_t i = 0; i < reader->errors->count; i++) {
+        const struct definition_place *other = &reader->errors->list[i].place;
+        bool is_there = other->file == place.file && other->line == place.line;
+        if (is_there && other->column == place.column) return true;
+    }
+    return false;
+}
+
+static void check_queues(struct definition_reader *reader, const struct definition_files *files,
+                         bool has_all) {
     size_t count = 0;
     const struct definition_queue **list = list_queues(reader, files, &count);
     if (list == NULL) return;
     for (size_t i = 1; i < count; i++) {
         if (strcmp(list[i - 1]->name, list[i]->name) != 0) continue;
+        if (has_error(reader, list[i]->place)) continue; /* said: a key given twice */
         READ_ERROR(reader, list[i]->place, "the queue name `%s` is taken, in %s:%u", list[i]->name,
                    files->paths[list[i - 1]->place.file], list[i - 1]->place.line);
     }
-    for (uint32_t i = 0; i < files->definitions_count; i++) {
+    for (uint32_t i = 0; i < files->definitions_count && has_all; i++) {
         for (uint32_t j = 0; j < files->definitions[i].queues_count; j++) {
             check_dead(reader, &files->definitions[i].queues[j], list, count);
         }
@@ -242,6 +257,7 @@ static void check_line_names(struct definition_reader *reader,
 }
 
 static bool routes_collide(const struct definition_route *a, const struct definition_route *b) {
+    if (a->method == NULL || b->method == NULL) return false; /* they could not be read */
     if (strcmp(a->method, b->method) != 0 || a->segments_count != b->segments_count) return false;
     for (uint32_t i = 0; i < a->segments_count; i++) {
         if (a->segments[i].is_param != b->segments[i].is_param) return false;
@@ -272,6 +288,16 @@ static void check_routes(struct definition_reader *reader, const struct definiti
             check_route(reader, files, &files->definitions[i].routes[j]);
         }
     }
+}
+
+/* All that does not follow from another mistake: two lines of one name have all their queues in
+ * common, and a queue that could not be read is no target for dead letters. */
+static void check_all(struct definition_reader *reader, const struct definition_files *files) {
+    uint32_t before = reader->errors->count;
+    check_routes(reader, files);
+    uint32_t names_before = reader->errors->count;
+    check_line_names(reader, files);
+    if (reader->errors->count == names_before) check_queues(reader, files, before == 0);
 }
 
 /* ---- Files ---- */
@@ -328,12 +354,7 @@ int definition_read(const struct definition_source *sources, uint32_t sources_co
         int rc = read_file(&reader, &sources[i], i, files, definitions);
         if (rc < 0) return rc;
     }
-    if (files->errors.count == 0) {
-        check_line_names(&reader, files);
-        check_routes(&reader, files);
-        /* Two lines of one name would have all their queues in common: once is enough. */
-        if (files->errors.count == 0) check_queues(&reader, files);
-    }
+    check_all(&reader, files);
     if (reader.is_out_of_memory) return -ENOMEM;
     return files->errors.count == 0 ? 0 : -EINVAL;
 }
