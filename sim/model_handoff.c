@@ -198,7 +198,8 @@ static void hand_off(struct model *model, const struct model_note *note, uint32_
     bool is_roll = command->outputs_count > BROKER_DEAL_OUTPUTS_MAX;
     bool opens = join != MODEL_NONE || outputs.to_stations > 1 ||
                  ((outputs.has_each || is_roll) && outputs.to_stations > 0);
-    bool is_round = outputs.comes_round && input.hops >= model->line.stations[input.station].hops_max;
+    bool is_round =
+        outputs.comes_round && input.hops >= model->line.stations[input.station].hops_max;
     bool is_deep = opens && depth_of(model, input.path) >= BROKER_SPLIT_DEPTH_MAX;
     if (is_round || is_deep) {
         model_fail_item(model, index, &(struct model_failure){.is_final = true});

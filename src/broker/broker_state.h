@@ -139,7 +139,7 @@ struct queue {
  * any more, and advance records sweep it. A message is thereby dead in one step. */
 struct store {
     struct thing thing;
-    uint32_t queue; /* slot; BROKER_NONE: it is a grave */
+    uint32_t queue;        /* slot; BROKER_NONE: it is a grave */
     uint64_t queue_number; /* of a grave: which it was; 0 in records from before that was kept */
     bool is_station;       /* of a station's queue or dead queue: its messages have pieces */
     /* derived */
