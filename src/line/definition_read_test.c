@@ -114,6 +114,16 @@ static int check_folder(const char *folder, bool is_good) {
     return count;
 }
 
+/* It makes its output, and needs nothing else. */
+TEST(definition_read_takes_a_station_with_only_a_with) {
+    struct machine machine;
+    struct definition_files files;
+    EXPECT_INT(read_string(&machine, "line: l\nstations:\n  z: { with: '{made: .n}' }\n", &files),
+               0);
+    EXPECT(files.definitions[0].stations[0].with != NULL);
+    definition_close(&files);
+}
+
 /* Each bad file is refused with exactly the errors that stand beside it, all at once. */
 TEST(definition_read_refuses_bad_files_in_words) {
     EXPECT(check_folder("test/line/bad", false) >= BAD_FILES_MIN);
