@@ -227,6 +227,27 @@ TEST(recovery_finds_a_segment_that_became_shorter) {
     kit_end(kit);
 }
 
+/* Accepted, a shorter segment is not asked about again: be it the one with the log's end, or a ready
+ * one behind it. */
+TEST(recovery_accepts_a_shorter_segment_once) {
+    for (uint64_t number = 1; number <= 2; number++) {
+        struct kit *kit = make_three_batches();
+        kit_close(kit);
+        char path[160];
+        kit_segment_file(kit, number, path);
+        EXPECT_INT(truncate(path, 60000), 0);
+        EXPECT_INT(kit_open(kit), -EBADMSG);
+        kit_close(kit);
+        kit->options.accept_damage = true;
+        EXPECT_INT(kit_open(kit), 0);
+        kit_close(kit);
+        kit->options.accept_damage = false;
+        EXPECT_INT(kit_open(kit), 0);
+        EXPECT_INT(kit->replayed_count, 6);
+        kit_end(kit);
+    }
+}
+
 /* Damage is seen across segments too: in a header of a segment, in a batch of one in the middle, and
  * when a whole segment is missing. */
 TEST(recovery_finds_damage_across_segments) {

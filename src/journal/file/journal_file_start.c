@@ -36,6 +36,23 @@ static int remove_leftovers(struct file_journal *journal) {
     return 0;
 }
 
+/* A file that became shorter, and was accepted, is as long as before: the next start would ask again. */
+static int restore_lengths(struct file_journal *journal) {
+    const struct env_ops *ops = journal->env->ops;
+    if (!journal->accept_damage) return 0;
+    for (uint32_t i = 0; i < journal->segments_count; i++) {
+        const struct file_segment *segment = journal->segments[i];
+        uint64_t bytes_count;
+        int rc = ops->size(journal->env, segment->file, &bytes_count);
+        if (rc == 0 && bytes_count < segment->capacity) {
+            rc = ops->truncate(journal->env, segment->file, segment->capacity);
+            if (rc == 0) rc = ops->sync(journal->env, segment->file);
+        }
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
 /* A segment's own header may be what was damaged, and accepted. */
 static int repair_header(struct file_journal *journal, struct file_segment *segment) {
     if (segment->header_valid) return 0;
@@ -168,6 +185,7 @@ static int take_over(struct file_journal *journal) {
     rc = remove_leftovers(journal);
     if (rc < 0) return rc;
     rc = repair_header(journal, file_segment_find(journal, journal->next_number));
+    if (rc == 0) rc = restore_lengths(journal);
     if (rc < 0) return rc;
     if (!journal->no_sync) {
         rc = sync_tail(journal);
