@@ -131,7 +131,7 @@ TEST(journal_locks_its_folder) {
     if (child == 0) {
         struct journal *second = NULL;
         int rc = journal_file_open(&kit->options, &second);
-        _exit(rc == -EWOULDBLOCK && strstr(kit->said, "another process") != NULL ? 0 : 1);
+        _exit(rc == -EWOULDBLOCK ? 0 : 1); /* the words are its caller's */
     }
     int status = 0;
     EXPECT_INT(waitpid(child, &status, 0), child);
