@@ -186,8 +186,6 @@ const refusals = [
   [sqs.InvalidBatchEntryId, "SendMessageBatch", { QueueUrl: url, Entries: [{ Id: "a b", MessageBody: "x" }] }],
   [sqs.BatchRequestTooLong, "SendMessageBatch",
     { QueueUrl: url, Entries: ["a", "b"].map((Id) => ({ Id, MessageBody: "x".repeat(600000) })) }],
-  [sqs.UnsupportedOperation, "TagQueue", { QueueUrl: url, Tags: { a: "b" } }],
-  [sqs.UnsupportedOperation, "CreateQueue", { QueueName: "tagged", tags: { a: "b" } }],
 ];
 
 await part("errors by class", async () => {
@@ -204,6 +202,16 @@ await part("errors by class", async () => {
     message:
       "Value 11 for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.",
   });
+});
+
+await part("TagQueue, UntagQueue, ListQueueTags", async () => {
+  await call("TagQueue", { QueueUrl: url, Tags: { team: "bakery", stage: "test" } });
+  assert.deepEqual((await call("ListQueueTags", { QueueUrl: url })).Tags, { team: "bakery", stage: "test" });
+  await call("UntagQueue", { QueueUrl: url, TagKeys: ["stage"] });
+  assert.deepEqual((await call("ListQueueTags", { QueueUrl: url })).Tags, { team: "bakery" });
+  const { QueueUrl } = await call("CreateQueue", { QueueName: "tagged", tags: { a: "b" } });
+  assert.deepEqual((await call("ListQueueTags", { QueueUrl })).Tags, { a: "b" });
+  await call("DeleteQueue", { QueueUrl });
 });
 
 await part("PurgeQueue", async () => {
