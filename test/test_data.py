@@ -62,16 +62,16 @@ def fixture_made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     ids = []
     with Takt(folder / "takt", command="serve") as takt:
-        for name in ("work", "large"):
+        for name in ("plain", "large"):
             assert takt.sqs("CreateQueue", QueueName=name)[0] == 200
         for number in range(20):
-            ids.append(send(takt, "work", text_of(number)))
+            ids.append(send(takt, "plain", text_of(number)))
         for number in range(20):
             send(takt, "large", f"{number} " * 120_000)
         takt.kill()
         takt.start()
         for number in range(20, 30):
-            ids.append(send(takt, "work", text_of(number)))
+            ids.append(send(takt, "plain", text_of(number)))
         wait_until(lambda: len(journal_bytes.segments(takt.data)) == 3, 20, "a third segment")
         takt.stop()
         data = takt.data
@@ -130,7 +130,7 @@ def test_a_damaged_body_is_found_and_given_up(data, ids):
     assert len(report["findings"]) == 1
     found = report["findings"][0]
     assert (found["kind"], found["thing"], found["part"]) == ("body", "message", "body")
-    assert (found["queue"], found["message"]) == ("work", ids[7])
+    assert (found["queue"], found["message"]) == ("plain", ids[7])
     assert found["segment"] + ".segment" == batch.segment and not found["ends_log"]
     assert batch.bodies_at <= found["offset"] <= offset < found["offset"] + found["bytes"]
     assert batch.lsn <= found["lsn_first"] <= batch.lsn_last
@@ -140,19 +140,19 @@ def test_a_damaged_body_is_found_and_given_up(data, ids):
     assert journal_bytes.contents(data) == damaged, "nor does a repair that nobody agreed to"
 
     text = repair(data)
-    assert ids[7] in text and "of queue work" in text and ".damaged" in text
+    assert ids[7] in text and "of queue plain" in text and ".damaged" in text
     after = journal_bytes.contents(data)
     assert after[batch.segment.replace(".segment", ".damaged")] == damaged[batch.segment]
     report = check(data)
     assert report["whole"] and report["bodies_given_up"] == 1
     with serve(data) as takt:
-        queue = takt.admin("GET", "/api/v1/queues/work")[1]
+        queue = takt.admin("GET", "/api/v1/queues/plain")[1]
         assert queue["visible"] == 30, "it is still there, for an operator to see"
-        peeked = takt.admin("GET", "/api/v1/queues/work/messages?max=30")[1]["messages"]
+        peeked = takt.admin("GET", "/api/v1/queues/plain/messages?max=30")[1]["messages"]
         marked = [message for message in peeked if message.get("damaged")]
         assert [message["id"].replace("-", "") for message in marked] == [ids[7]]
         assert "body" not in marked[0]
-        assert drain(takt, "work") == [text_of(number) for number in range(30) if number != 7]
+        assert drain(takt, "plain") == [text_of(number) for number in range(30) if number != 7]
         takt.stop()
     assert check(data)["whole"]
 
@@ -164,18 +164,18 @@ def test_a_damaged_body_goes_to_the_dead_letters(data, ids):
         assert takt.sqs("CreateQueue", QueueName="dead")[0] == 200
         policy = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead",
                              "maxReceiveCount": "1"})
-        assert takt.sqs("SetQueueAttributes", QueueUrl="work",
+        assert takt.sqs("SetQueueAttributes", QueueUrl="plain",
                         Attributes={"RedrivePolicy": policy, "VisibilityTimeout": "1"})[0] == 200
         bodies = []
         for _ in range(40):
-            answer = takt.sqs("ReceiveMessage", QueueUrl="work")[1]
+            answer = takt.sqs("ReceiveMessage", QueueUrl="plain")[1]
             for message in answer.get("Messages", []):
                 bodies.append(message["Body"])
-                assert takt.sqs("DeleteMessage", QueueUrl="work",
+                assert takt.sqs("DeleteMessage", QueueUrl="plain",
                                 ReceiptHandle=message["ReceiptHandle"])[0] == 200
         assert bodies == [text_of(number) for number in range(30) if number != 3]
         time.sleep(1.1)
-        takt.sqs("ReceiveMessage", QueueUrl="work")
+        takt.sqs("ReceiveMessage", QueueUrl="plain")
         peeked = takt.admin("GET", "/api/v1/queues/dead/messages")[1]["messages"]
         assert [(message["id"].replace("-", ""), message["damaged"]) for message in peeked] == \
             [(ids[3], True)]
@@ -205,19 +205,19 @@ def test_damaged_records_end_the_log(data, ids, kind):
     assert "damage in" in takt.log() and "data repair" in takt.log()
     damaged = journal_bytes.contents(data)
     text = repair(data)
-    assert ids[-1] in text and "send to queue work" in text, "what is gone is listed"
+    assert ids[-1] in text and "send to queue plain" in text, "what is gone is listed"
     kept = journal_bytes.contents(data)
     assert kept[batch.segment.replace(".segment", ".damaged")] == damaged[batch.segment]
     report = check(data)
     assert report["whole"] and report["lsn_last"] == batch.lsn - 1
     with serve(data) as takt:
-        bodies = drain(takt, "work")
+        bodies = drain(takt, "plain")
         assert 20 <= len(bodies) < 30
         assert bodies == [text_of(number) for number in range(len(bodies))]
-        send(takt, "work", "goes on")
+        send(takt, "plain", "goes on")
         takt.kill()
         takt.start()
-        assert drain(takt, "work") == ["goes on"]
+        assert drain(takt, "plain") == ["goes on"]
         takt.stop()
     assert check(data)["whole"]
 
@@ -231,7 +231,7 @@ def test_a_damaged_header_of_a_file_loses_nothing(data):
     repair(data)
     assert check(data)["whole"]
     with serve(data) as takt:
-        assert len(drain(takt, "work")) == 30
+        assert len(drain(takt, "plain")) == 30
         takt.stop()
 
 
@@ -257,7 +257,7 @@ def test_a_file_that_lost_its_end(data):
     report = check(data)
     assert report["whole"] and report["lsn_last"] == cut.lsn - 1
     with serve(data) as takt:
-        assert drain(takt, "work") == [text_of(number) for number in range(20)]
+        assert drain(takt, "plain") == [text_of(number) for number in range(20)]
         takt.stop()
 
 
@@ -270,7 +270,7 @@ def test_a_missing_file(data):
     repair(data)
     assert check(data)["whole"]
     with serve(data) as takt:
-        assert drain(takt, "work") == [text_of(number) for number in range(20)]
+        assert drain(takt, "plain") == [text_of(number) for number in range(20)]
         takt.stop()
 
 
